@@ -1,4 +1,4 @@
-"""Make the results that come with the package, by pressing on the page Data what a visitor would press.
+"""Make the results that come with the package, by pressing on Data and Reliability what a visitor would press.
 
     python docs/known.py [FOLDER]
 
@@ -24,6 +24,7 @@ from workbench.ui import warm
 
 MODELS = ("solar-cells", "solar-cells-random")
 """Those of the catalog whose results are shipped, each with its own image set."""
+PAGES = ("data", "reliability")
 SEARCH_ICON = ":material/playlist_play:"
 """That of the buttons that start a search, as `workbench.ui.progress.offer` draws them."""
 PATIENCE = 6 * 3600
@@ -35,10 +36,10 @@ def offers(at: AppTest) -> list[Button]:
     return [button for button in at.button if button.proto.icon == SEARCH_ICON]
 
 
-def looked(model: str) -> None:
-    """Open the page Data of a model, and press until it offers no search any more."""
+def looked(model: str, page: str) -> None:
+    """Open a page about a model, and press until it offers no search any more."""
     at = AppTest.from_file(catalog.home() / "workbench" / "app.py", default_timeout=PATIENCE)
-    at.switch_page("../pages/data.py")
+    at.switch_page(f"../pages/{page}.py")
     at.query_params["model"] = model
     at.run()
     pressed: set[str] = set()
@@ -70,7 +71,8 @@ def main(work: Path) -> None:
     catalog.SHIPPED_IN = "none"  # what came before is not taken for what is true now
     warm.torch_ready = lambda: True
     for model in MODELS:
-        looked(model)
+        for page in PAGES:
+            looked(model, page)
     take(work, target)
     files = [path for path in target.rglob("*") if path.is_file()]
     print(f"{len(files)} files, {sum(path.stat().st_size for path in files) / 2**20:.1f} MB in {target.name}")

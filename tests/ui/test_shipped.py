@@ -1,4 +1,4 @@
-"""What comes with the package is all that the page Data can look for, of the demo as it is now; and of nothing else."""
+"""What comes with the package is all that Data and Reliability can look for, of the demo as it is; and nothing else."""
 
 import contextlib
 import dataclasses
@@ -54,12 +54,13 @@ def searches(at):
     return [button.label for button in at.button if button.proto.icon == SEARCH_ICON]
 
 
-def test_data_shows_everything_in_a_fresh_clone_and_nothing_is_shipped_in_vain(visit, clone, taken):
+def test_everything_is_shown_in_a_fresh_clone_and_nothing_is_shipped_in_vain(visit, clone, taken):
     for model in MODELS:
         at = visit("data", model=model).sound("Data")
         assert searches(at) == [], STALE
         assert [text for text in texts(at) if any(words in text for words in OPEN_WORDS)] == [], STALE
         assert "Doubtful labels" in "".join(texts(at))
+        assert searches(visit("reliability", model=model).sound("Reliability")) == [], STALE
     shipped = {
         path.relative_to(catalog.shipped()).as_posix() for path in catalog.shipped().rglob("*") if path.is_file()
     }

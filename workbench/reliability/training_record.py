@@ -198,8 +198,15 @@ def history_result(record: TrainingRecord | None) -> CheckResult:
     best epoch with later weights kept."""
     name = "fit history"
     if record is None or record.history.empty:
-        where = f"{RECORD} or one of {', '.join(HISTORIES)}"
-        return CheckResult(name, "unknown", f"No history of the training lies beside the model: put {where} there.")
+        what = (
+            "No history of the training lies"
+            if record is None
+            else f"{record.source} holds no epochs, and no history lies"
+        )
+        where = (
+            f"{what} beside the model: {RECORD} with epochs, or one of {', '.join(HISTORIES)} without it, would tell."
+        )
+        return CheckResult(name, "unknown", where)
     frame = record.history
     if "validation loss" not in frame or frame["validation loss"].notna().sum() < ENOUGH_EPOCHS:
         why = (
