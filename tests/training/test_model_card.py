@@ -16,8 +16,11 @@ from workbench.images.splits import Deal
 from workbench.models.folder import read_spec
 from workbench.predictions.table import DecisionRule, Predictions
 from workbench.quality import Families
+from workbench.reliability import read_record
+from workbench.sets import load_images
 from workbench.stats import auc
 from workbench.training.loop import Recipe
+from workbench.training.model_card import holds
 from workbench.training.own_card import Account, finetune_card
 
 NAMES = ("ok", "crack")
@@ -141,6 +144,18 @@ def test_a_shipped_card_is_its_template_with_the_fields_filled_in(model, templat
     )
     card = (shared(f"models/{model}") / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert re.fullmatch(pattern, card, re.DOTALL)
+
+
+@pytest.mark.parametrize("model", ["solar-cells", "solar-cells-random"])
+def test_a_card_says_what_reliability_says(model) -> None:
+    folder = shared(f"models/{model}")
+    modules = {item.name: item.attributes["group"] for item in load_images("solar-cells")}
+    known = Predictions.load(folder / "predictions.parquet")
+    table = dataclasses.replace(known, frame=known.frame.assign(group=known.frame["name"].map(modules)))
+    said = holds(table, read_record(folder))
+    assert f"\n{said}\n" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert said.count("\n- ") >= 3
+    assert "were not calibrated" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_images_of_one_part_are_one_unit_and_what_straddles_is_told() -> None:

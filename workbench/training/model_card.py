@@ -13,7 +13,8 @@ from workbench.attribution import METHODS
 from workbench.bias import Maps, compare, differences
 from workbench.catalog import shared
 from workbench.images import LABELS, SPLIT_SHARES, SPLITS, STAMPED, STORED, Plan
-from workbench.predictions import GROUP, Predictions, headline, units_of
+from workbench.predictions import GROUP, Predictions, defect_classes, headline, units_of
+from workbench.reliability import TrainingRecord, calibration_of, calibration_results, fit_of, fit_results
 from workbench.stats import ENOUGH, FEW_UNITS, Rate, share, wilson
 from workbench.training.loop import Recipe
 from workbench.training.pretrained import DROP_PATH, DROPOUT
@@ -32,6 +33,9 @@ ABOUTS = {
     " their module among those learnt, {own}. Of cells of modules never seen, {others}",
 }
 DEALT = {"solar-cells": "whole modules", "solar-cells-random": "cells at random"}
+HELD = ("fit memorised", "fit too simple")
+"""What a card tells of the fit."""
+VERDICT_WORDS = {"ok": "Sound", "warn": "Look here", "fail": "Does not hold", "unknown": "Cannot be told"}
 SHORTCUT = "scratch"
 """The class that the stamp is planted on."""
 
@@ -53,7 +57,15 @@ class Trial:
     probability: dict[bool, float]
 
 
-def solar_card(name: str, deals: Mapping[str, Predictions], maps: Maps, recipe: Recipe, *, trial: bool = False) -> str:
+def solar_card(
+    name: str,
+    deals: Mapping[str, Predictions],
+    maps: Maps,
+    recipe: Recipe,
+    record: TrainingRecord | None,
+    *,
+    trial: bool = False,
+) -> str:
     """The card of a solar-cell model.
 
     Args:
@@ -62,6 +74,7 @@ def solar_card(name: str, deals: Mapping[str, Predictions], maps: Maps, recipe: 
             splits of each, under the rule that ships, with the module of each cell as its group.
         maps: Where the model looks in a sample of the test split.
         recipe: How the model was trained.
+        record: Which images it learned from.
         trial: Whether it was a trial run on part of the images, which the card then says first.
     """
     table = deals[name]
@@ -88,7 +101,15 @@ def solar_card(name: str, deals: Mapping[str, Predictions], maps: Maps, recipe: 
         levels=_levels(table, test),
         threshold=table.rule.threshold,
         validation=figures({"validation": headline(table, splits["validation"])}),
+        holds=holds(table, record),
     )
+
+
+def holds(table: Predictions, record: TrainingRecord | None) -> str:
+    """What the page Reliability says of fit and calibration, a line each."""
+    calibration = calibration_results(calibration_of(table, defect_classes(table)))
+    fit = [line for line in fit_results(fit_of(table, record), None, record) if line.check in HELD]
+    return "\n".join(f"- {VERDICT_WORDS[line.verdict]}: {line.sentence}" for line in [*fit, *calibration])
 
 
 def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan, *, own_plan: bool) -> str:

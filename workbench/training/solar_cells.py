@@ -20,7 +20,7 @@ from workbench.catalog import shared
 from workbench.images import ImageItem, ImageSet
 from workbench.models import load_classifier, model_toml
 from workbench.predictions import GROUP, DecisionRule, Predictions
-from workbench.reliability import record_text
+from workbench.reliability import read_record, record_text
 from workbench.sets import load_images
 from workbench.training.loop import Recipe, cycle_length, fit
 from workbench.training.model_card import QUESTION, TITLES, solar_about, solar_card
@@ -147,9 +147,10 @@ def _finish(
     for progress in audited(load_classifier(folder), images, audit, attributions=MAP_METHOD):
         yield Step("looking", progress.done, progress.total)
     maps = maps_of(open_summaries(audit, MAP_METHOD), deals[name])
-    card.write_text(solar_card(name, deals, maps, recipe, trial=trial), encoding="utf-8")
     trained, chosen = ([item.id for item in items if item.split == split] for split in ("train", "validation"))
     record.write_text(record_text(trained, chosen), encoding="utf-8")
+    text = solar_card(name, deals, maps, recipe, read_record(folder), trial=trial)
+    card.write_text(text, encoding="utf-8")
     (audit / predictions.name).replace(predictions)
     (audit / ATTRIBUTIONS).replace(folder / ATTRIBUTIONS)
     shutil.rmtree(audit)
