@@ -28,6 +28,8 @@ SHIPPED_IN = "known"
 PACKAGE = Path(__file__).resolve().parent
 LARGEST_TEXT, LARGEST_TOML = 8 * 2**20, 2**20
 """In bytes."""
+COLDEST, HOTTEST = 0.01, 100.0
+"""Temperatures between which a model may be set."""
 T = TypeVar("T", bound=BaseModel)
 
 

@@ -34,7 +34,7 @@ def test_train_passes_its_options_on_and_says_what_came_of_it(tmp_path, capsys, 
         Image.new("RGB", (4, 4)).save(tmp_path / "lot" / kind / "1.png")
     settings = ("--epochs", "5", "--size", "64", "--positive", "bad", "--seed", "3", "--checkpoint", "half.ckpt")
     assert call("train", "lot", "--out", "made", *settings) == 0
-    wanted = {"epochs": 5, "size": 64, "positive": "bad", "seed": 3, "checkpoint": Path("half.ckpt")}
+    wanted = {"epochs": 5, "size": 64, "positive": "bad", "seed": 3, "checkpoint": Path("half.ckpt"), "before": None}
     assert asked == [(2, "made", wanted)]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2 images of 2 classes, 0 with a mask; layout: folders"

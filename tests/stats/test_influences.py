@@ -62,3 +62,11 @@ def test_a_standardised_share_covers_the_truth_though_units_are_alike() -> None:
         rate = weighted_share(hits, weights, units, strata=truth)
         inside += rate.low <= 0.825 <= rate.high
     assert 0.92 <= inside / 300 <= 0.99
+
+
+def test_two_units_and_hundreds_of_intervals_rule_nothing_out() -> None:
+    hits, units = np.array([True, True, False, True]), np.array([0, 0, 1, 1])
+    rate = weighted_share(hits, np.full(4, 0.25), units, 1 - 1e-17 - 1e-16)
+    assert (rate.value, rate.low, rate.high) == (0.75, 0.0, 1.0)
+    narrower = weighted_share(hits, np.full(4, 0.25), units, 0.9)
+    assert 0 < narrower.low < narrower.high < 1

@@ -288,6 +288,16 @@ def test_a_flipped_byte_is_noticed_wherever_it_is(images, tmp_path):
     assert noticed > 100, "many bytes matter"
 
 
+@pytest.mark.parametrize("column", [b"probabilities", b"logits"])
+def test_a_column_whose_name_is_damaged_is_no_column_of_nothing(images, tmp_path, column):
+    clf, table, _ = files_of(tmp_path, images)
+    assert known_outputs(images, clf.key, clf.rule, tmp_path / "audit").predictions is not None
+    table.write_bytes(table.read_bytes().replace(column, b"q" + column[1:]))
+    outputs = known_outputs(images, clf.key, clf.rule, tmp_path / "audit")
+    assert outputs.predictions is None
+    assert outputs.missing == len(images)
+
+
 def test_damaged_maps_are_named_and_made_anew(images, tmp_path):
     clf, _, maps = files_of(tmp_path, images)
     before = open_summaries(tmp_path / "audit", "saliency")

@@ -24,6 +24,8 @@ from workbench.version import __version__
 if TYPE_CHECKING:
     from workbench.models import Classifier
 
+ANSWERS = frozenset(("logits", "probabilities"))
+"""What every file of outputs holds of each image."""
 PREDICTIONS, PARTS = "predictions.parquet", "parts"
 PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "pillow", "pyarrow")
 ROWS = 2048
@@ -98,6 +100,8 @@ class Index:
                 if not facts_of(file.schema_arrow.metadata):
                     raise KeyError(path)
                 columns = [name for name in NUMBERS if name in file.schema_arrow.names]
+                if not set(columns) >= ANSWERS:  # a damaged name would leave a column of nothing
+                    raise KeyError(path)
                 self.widths |= {name: file.schema_arrow.field(name).type.list_size for name in columns}
                 groups = range(file.num_row_groups)
                 ids = [file.read_row_group(group, ["id"]).column("id").to_pylist() for group in groups]

@@ -13,7 +13,7 @@ from workbench.cli.data import VERDICT_MARKS, answers_of
 from workbench.cli.images import ReadOption, load, show
 from workbench.cli.meter import Meter
 from workbench.errors import InputError
-from workbench.files import CheckResult, findings_text, frame_csv
+from workbench.files import CheckResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +60,7 @@ def drift(
             meter(done, total, stage)
 
         result = _compared(model, sets, out, maps, report)
+    from workbench.files import findings_text
     from workbench.reliability import drift_results
 
     results = drift_results(result)
@@ -193,6 +194,7 @@ def _defects(predictions: Predictions) -> tuple[str, ...]:
 
 
 def _write(out: Path, result: Drift, results: list[CheckResult]) -> None:
+    from workbench.files import findings_text, frame_csv
     from workbench.reliability import drift_tables
 
     (out / DRIFT_TABLES).mkdir(exist_ok=True)

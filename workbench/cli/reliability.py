@@ -13,7 +13,7 @@ from workbench.cli.data import VERDICT_MARKS, answers_of
 from workbench.cli.images import ImagesOption, ReadOption, load, show
 from workbench.cli.meter import Meter
 from workbench.errors import InputError
-from workbench.files import CheckResult, findings_text, frame_csv
+from workbench.files import CheckResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,6 +172,8 @@ def reliability(
             said, more = part(subject)
             results += said
             tables |= more
+    from workbench.files import findings_text, frame_csv
+
     (out / "tables").mkdir(exist_ok=True)
     for name, table in tables.items():
         (out / "tables" / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from workbench.catalog import Strict, is_inside, read_text, read_toml, scheme, stored_path, validated
+from workbench.catalog import COLDEST, HOTTEST, Strict, is_inside, read_text, read_toml, scheme, stored_path, validated
 from workbench.errors import InputError
 from workbench.files import file_digest
 from workbench.models.class_lists import read_class_list
 from workbench.models.hub import read_hub
 from workbench.models.shards import content_key
-from workbench.predictions import COLDEST, HOTTEST
 
 if TYPE_CHECKING:
     from workbench.predictions import DecisionRule, Limits

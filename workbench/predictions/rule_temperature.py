@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from workbench.catalog import COLDEST, HOTTEST
 from workbench.errors import InputError
 from workbench.predictions.table import DecisionRule, as_scores
-
-COLDEST, HOTTEST = 0.01, 100.0
-"""Temperatures between which a model may be set."""
 
 
 def moved(threshold: float, temperature: float) -> float:

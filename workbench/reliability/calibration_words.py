@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from workbench.catalog import COLDEST, HOTTEST
 from workbench.files import CheckResult, Outcome
-from workbench.predictions import COLDEST, HOTTEST, UNSURE, Independence
+from workbench.predictions import UNSURE, Independence
 from workbench.reliability.calibrate import ANYWHERE, FITTED_ON, AtThreshold, Calibration, Changed
 from workbench.reliability.temperature import Temperature
 from workbench.stats import ENOUGH, FEW_UNITS, SIGNIFICANT, Rate

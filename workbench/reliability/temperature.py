@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.predictions import COLDEST, HOTTEST
+from workbench.catalog import COLDEST, HOTTEST
 from workbench.stats import critical_value, student
 
 Numbers = NDArray[np.float64]

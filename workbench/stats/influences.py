@@ -98,6 +98,8 @@ def weighted_share(
         size = min(1 / float((weights**2).sum()), value * (1 - value) / variance)
     wide = math.erf(student(level, max(groups - 1, 1)) / math.sqrt(2))
     number = max(round(size), 1)
+    if wide >= 1:  # so few units for so high a level that nothing is ruled out
+        return Rate(value, 0.0, 1.0, int(hits.sum()), len(hits), groups)
     low, high = (float(end[0]) for end in wilson_bounds(np.array([value * number]), number, wide))
     return Rate(value, min(low, value), max(high, value), int(hits.sum()), len(hits), groups)
 

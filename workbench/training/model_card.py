@@ -33,7 +33,7 @@ ABOUTS = {
     " their module among those learnt, {own}. Of cells of modules never seen, {others}",
 }
 DEALT = {"solar-cells": "whole modules", "solar-cells-random": "cells at random"}
-HELD = ("fit memorised", "fit too simple")
+FIT_IN_CARD = ("fit memorised", "fit too simple")
 """What a card tells of the fit."""
 VERDICT_WORDS = {"ok": "Sound", "warn": "Look here", "fail": "Does not hold", "unknown": "Cannot be told"}
 SHORTCUT = "scratch"
@@ -108,7 +108,7 @@ def solar_card(
 def holds(table: Predictions, record: TrainingRecord | None) -> str:
     """What the page Reliability says of fit and calibration, a line each."""
     calibration = calibration_results(calibration_of(table, defect_classes(table)))
-    fit = [line for line in fit_results(fit_of(table, record), None, record) if line.check in HELD]
+    fit = [line for line in fit_results(fit_of(table, record), None, record) if line.check in FIT_IN_CARD]
     return "\n".join(f"- {VERDICT_WORDS[line.verdict]}: {line.sentence}" for line in [*fit, *calibration])
 
 

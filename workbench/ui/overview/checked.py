@@ -8,7 +8,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from workbench.bias import conclusion_result
 from workbench.files import CheckResult
 from workbench.ui import checks, draw, findings, url, warm
 from workbench.ui.overview.scope import Scope
@@ -63,6 +62,7 @@ def summed(known: Sequence[Sequence[CheckResult]]) -> str:
 
 def _bias(scope: Scope) -> list[tuple[str, Path, Sequence[CheckResult]]]:
     """What the model goes by, and for whom it is worse."""
+    from workbench.bias import conclusion_result
     from workbench.cues import cue_results
     from workbench.ui.bias import shortcuts, summary
 
