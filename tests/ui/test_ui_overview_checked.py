@@ -31,7 +31,15 @@ def test_what_nobody_looked_for_is_not_called_sound(visit):
     assert sum(checks.NOT_YET in chip for chip in chips) >= 6
     assert not any(">ok<" in chip for chip in chips)
     links = [link.proto.label for link in at.get("page_link")]
-    for title in ("Shortcuts", "For whom it is worse", *checked.ON_DATA.values(), "What disturbs it?"):
+    for title in (
+        "Shortcuts",
+        "For whom it is worse",
+        *checked.ON_DATA.values(),
+        "Fit",
+        "Calibration",
+        "Corruption",
+        "Drift",
+    ):
         assert f"**{title}**" in links
 
 

@@ -83,7 +83,7 @@ def _reliability(scope: Scope) -> list[tuple[str, Path, Sequence[CheckResult]]]:
     from workbench.ui.reliability import summary
 
     own = held.Scope(scope.model, scope.images, scope.predictions, proposed=scope.proposed)
-    return [(title, url.RELIABILITY, known(own)) for title, known in summary.QUESTIONS.values()]
+    return [(anchor.capitalize(), url.RELIABILITY, known(own)) for anchor, (_, known) in summary.QUESTIONS.items()]
 
 
 def _data(scope: Scope) -> list[tuple[str, Path, Sequence[CheckResult]]]:
