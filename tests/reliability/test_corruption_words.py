@@ -70,15 +70,26 @@ def test_flips_stand_in_where_no_class_is_known_to_be_a_defect() -> None:
 
 
 def test_decisions_that_surely_change_ask_for_a_look_without_any_label() -> None:
-    whole = dataclasses.replace(study([[1]] * 6 + [[0]] * 9), positive=(), truth=np.full(15, -1))
+    whole = dataclasses.replace(study([[1]] * 12 + [[0]] * 18), positive=(), truth=np.full(30, -1))
     finding = corruption_results(whole)[1]
     assert (finding.verdict, finding.figure) == ("warn", 0.4)
-    assert "With 95 % confidence more than 5% turn" in finding.sentence
-    few = dataclasses.replace(whole, units=np.arange(15) % 3)
+    assert "Surely more than 5% by severity 5: 12 of 30 decisions change (40%, 95 % interval 25% to" in finding.sentence
+    few = dataclasses.replace(whole, units=np.arange(30) % 3)
     assert corruption_results(few)[1].verdict == "unknown"
     one = dataclasses.replace(study([[1]] + [[0]] * 14), positive=(), truth=np.full(15, -1))
     assert corruption_results(one)[1].verdict == "unknown"
     assert "is not shown on 15 independent ones" in corruption_results(one)[1].sentence
+    handful = dataclasses.replace(study([[1]] * 6 + [[0]] * 9), positive=(), truth=np.full(15, -1))
+    assert corruption_results(handful)[1].verdict == "unknown"
+
+
+def test_what_changes_is_named_where_no_defect_passes() -> None:
+    """All of forty good parts are rejected, and of twelve defects none passes."""
+    head, kind = corruption_results(study([[0]] * 12 + [[1]] * 40, good=40))
+    assert "None of 12 caught defects turns at any severity" in kind.sentence
+    assert "more than 5% turn" not in kind.sentence
+    assert kind.verdict == "fail"
+    assert head.sentence.endswith("Other decisions surely change: the line of each corruption tells which.")
 
 
 def test_a_kind_that_no_image_can_have_is_not_called_ok() -> None:

@@ -178,8 +178,8 @@ def reliability(
     for name, table in tables.items():
         (out / "tables" / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
     (out / "findings.json").write_text(findings_text(results), encoding="utf-8")
-    for result in results:
-        print(f"{VERDICT_MARKS[result.verdict]} {result.sentence}")
+    for line in dict.fromkeys(f"{VERDICT_MARKS[result.verdict]} {result.sentence}" for result in results):
+        print(line)
     print(f"Wrote findings.json and {len(tables)} tables to {out}")
 
 

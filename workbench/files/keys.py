@@ -106,7 +106,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "support": _kind("images", "table", "families", "promise", "by", megabytes=8),
         "label issues": _kind(*MODEL, "images", "predicted", "families", "features", megabytes=32),
         "label costs": _kind("images", "table", "families", "limits", megabytes=8),
-        "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", megabytes=6),
+        "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", version=2, megabytes=6),
         "corrupted evidence": _kind(*MODEL, "images", "kind", "severity", megabytes=8),
         "drift": _kind(*MODEL, "images", "table", "new", "maps", megabytes=4),
         # of the journal

@@ -21,7 +21,7 @@ from workbench.reliability.corruption_figures import (
     turned,
     turned_by,
 )
-from workbench.stats import FEW_UNITS, SIGNIFICANT, Rate, cases_for_ceiling, upper_bound, wilson
+from workbench.stats import ENOUGH, FEW_UNITS, SIGNIFICANT, Rate, cases_for_ceiling, upper_bound, wilson
 from workbench.texts import sentence_list
 
 if TYPE_CHECKING:
@@ -129,7 +129,9 @@ def _headline(study: Corrupted, tables: Tables, kinds: list[CheckResult]) -> Che
         sentence = (
             f"{_at(study)}, no {what} under any of these corruptions, of {most.support:,} {noun}, {_drawn(study)}."
         )
-        if worst != "ok":
+        if worst in ("fail", "warn"):
+            sentence += " Other decisions surely change: the line of each corruption tells which."
+        elif worst != "ok":
             sentence += f" {_unproven(most)}"
         return CheckResult(CHECK, worst, sentence, 0.0, 0.0, most.high, support=most.support)
     severity, _, place = min(hits)
@@ -151,13 +153,13 @@ def _of_kind(study: Corrupted, name: str, tables: Tables, risen: pd.DataFrame) -
         return CheckResult(check, "unknown", f"{kind.title}: {study.unsuited.get(name, 'no image can have it.')}")
     main: Measure = "escapes" if "escapes" in own else "flips"
     parts = [_turns(name, measure, own[measure]) for measure in own if measure in (main, "overkill")]
-    verdict, why = _verdict(own[main][-1], [rates[-1] for rates in own.values()], risen, main)
+    verdict, why = _verdict({measure: rates[-1] for measure, rates in own.items()}, risen, main)
     sentence = f"{kind.title}, {_drawn(study)}: {' '.join([*parts, why]).strip()}"
     last, names = own[main][-1], _names(study, main, name, SEVERITIES[-1])
     return CheckResult(check, verdict, sentence, last.value, last.low, last.high, TOLERATED, last.support, names)
 
 
-def _verdict(main: Rate, rates: Sequence[Rate], risen: pd.DataFrame, measure: Measure) -> tuple[Verdict, str]:
+def _verdict(last: Mapping[Measure, Rate], risen: pd.DataFrame, main: Measure) -> tuple[Verdict, str]:
     """The verdict on a kind and why, from what has turned by the last severity."""
     proven = risen[(risen["adjusted"] <= SIGNIFICANT) & (risen["more"] > risen["fewer"])].sort_values("severity")
     for severity, what, more, fewer, p in zip(
@@ -169,14 +171,14 @@ def _verdict(main: Rate, rates: Sequence[Rate], risen: pd.DataFrame, measure: Me
             f" one; p = {p:.2g} by Holm over all kinds and severities)."
         )
         return ("fail" if severity <= MILD else "warn"), why
-    if measure == "escapes" and main.count:
+    if main == "escapes" and last[main].count:
         return "warn", "That escapes rise beyond chance is not shown."
-    sure = [rate for rate in rates if rate.low is not None and rate.low > TOLERATED and not rate.few_units]
-    if sure:
-        return "warn", f"With 95 % confidence more than {TOLERATED:.0%} turn by severity 5."
-    if max(_highest(rate) for rate in rates) <= TOLERATED:
+    for measure, rate in last.items():
+        if rate.low is not None and rate.low > TOLERATED and rate.support >= ENOUGH and not rate.few_units:
+            return "warn", f"Surely more than {TOLERATED:.0%} by severity 5: {_share(rate, measure)}."
+    if max(map(_highest, last.values())) <= TOLERATED:
         return "ok", ""
-    return "unknown", _unproven(min(rates, key=lambda rate: rate.groups or rate.support))
+    return "unknown", _unproven(min(last.values(), key=lambda rate: rate.groups or rate.support))
 
 
 def _turns(name: str, measure: Measure, rates: Sequence[Rate]) -> str:
