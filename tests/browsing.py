@@ -109,8 +109,10 @@ class View:
         self.address, self.complaints, self.missed = address, [], []
         self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 1000}} | settings)
         self.context.on("request", lambda r: self._asked(r.url))
+        self.context.set_default_navigation_timeout(SLOW)
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)
+        self.page.set_default_navigation_timeout(SLOW)
         self.page.on("websocket", lambda w: self._asked(w.url))
         self.page.on("console", self._logged)
         self.page.on("pageerror", lambda e: self.complaints.append(f"page error: {e}"))
