@@ -10,7 +10,9 @@ import typer
 
 from workbench.cli.images import ImagesOption, ReadOption, load, show
 from workbench.cli.meter import Meter
+from workbench.cli.written import tell
 from workbench.errors import InputError
+from workbench.files import FINDINGS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from workbench.audit import Audit
     from workbench.images import ImageSet
     from workbench.models import Classifier
-
-VERDICT_MARKS = {"ok": "ok     ", "warn": "look   ", "fail": "FAIL   ", "unknown": "unknown"}
 
 
 def data(
@@ -39,24 +39,19 @@ def data(
     show(image_set)
     out.mkdir(parents=True, exist_ok=True)
     with Meter() as meter:
-
-        def report(stage: str, done: int, total: int) -> None:
-            meter(done, total, stage)
-
-        classifier, answers = (None, None) if model is None else answers_of(model, image_set, out, report)
+        classifier, answers = (None, None) if model is None else answers_of(model, image_set, out, meter.report)
         from workbench.journal import told_apart_here
-        from workbench.quality import FINDINGS, MANIFEST, study, write_manifest
+        from workbench.quality import MANIFEST, study, write_manifest
 
         known = () if answers is None else (answers.predictions, _embeddings(answers))
-        result = study(image_set, *known, classifier=classifier, apart=told_apart_here(), on_progress=report)
+        result = study(image_set, *known, classifier=classifier, apart=told_apart_here(), on_progress=meter.report)
     if (out / FINDINGS).exists():  # of a run before
         (out / MANIFEST).unlink(missing_ok=True)
     write_manifest(out / MANIFEST, image_set, result.proposals, families=result.families)
     for name, text in result.files.items():
         (out / name).parent.mkdir(exist_ok=True)
         (out / name).write_text(text, encoding="utf-8", newline="")
-    for finding in result.results:
-        print(f"{VERDICT_MARKS[finding.verdict]} {finding.sentence}")
+    tell(result.results)
     print(f"Wrote {FINDINGS}, {MANIFEST} and {len(result.tables)} tables to {out}")
 
 

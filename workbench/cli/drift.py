@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.data import VERDICT_MARKS, answers_of
+from workbench.cli.data import answers_of
 from workbench.cli.images import ReadOption, load, show
 from workbench.cli.meter import Meter
+from workbench.cli.written import tell, write_findings
 from workbench.errors import InputError
-from workbench.files import CheckResult
+from workbench.files import FINDINGS, TABLES_IN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,13 +24,11 @@ if TYPE_CHECKING:
     from workbench.audit import Audit
     from workbench.images import ImageSet
     from workbench.models import Classifier
-    from workbench.predictions import Predictions
     from workbench.reliability import Drift, DriftMaps, DriftSide
 
 Report = Callable[[str, int, int], None]
 DRIFTED, NOT_ENOUGH = 1, 3
 """Exit codes: drift was found; and nothing can be said for want of images or of lots."""
-DRIFT_FINDINGS, DRIFT_TABLES = "findings.json", "tables"
 SetOption = "A catalog name, a folder, a .zip, or a table that lists the images."
 
 
@@ -55,42 +55,39 @@ def drift(
             show(image_set)
     out.mkdir(parents=True, exist_ok=True)
     with Meter() as meter:
-
-        def report(stage: str, done: int, total: int) -> None:
-            meter(done, total, stage)
-
-        result = _compared(model, sets, out, maps, report)
+        result = _compared(model, sets, out, maps, meter.report)
     from workbench.files import findings_text
-    from workbench.reliability import drift_results
+    from workbench.reliability import drift_results, drift_tables
 
     results = drift_results(result)
-    _write(out, result, results)
+    write_findings(out, results, drift_tables(result), ("drift-*",))
     if json:
         print(findings_text(results), end="")
     else:
-        for finding in results:
-            print(f"{VERDICT_MARKS[finding.verdict]} {finding.sentence}")
-        print(f"Wrote {DRIFT_FINDINGS} and {DRIFT_TABLES} to {out}")
+        tell(results)
+        print(f"Wrote {FINDINGS} and {TABLES_IN} to {out}")
     if code := NOT_ENOUGH if results[0].verdict == "unknown" else DRIFTED if result.drifted else 0:
         raise typer.Exit(code)
 
 
 def _compared(model: str, sets: tuple[ImageSet, ImageSet], out: Path, maps: int, report: Report) -> Drift:
-    from workbench.reliability import drift
+    from workbench.predictions import known_defects
+    from workbench.reliability import drift, looked_at, map_method
 
     known = []
     for which, image_set in zip(("reference", "new"), sets, strict=True):
         known.append(_asked(model, image_set, out / which, which, report))
-    method = _method(known[0][0]) if maps else None
+    method = map_method(known[0][0]) if maps else None
     vectors = _embeddings(known, report)
     sides = []
     for number, which in enumerate(("reference", "new")):
         classifier, images, answers = known[number]
-        looks = (
-            None if method is None else _maps(classifier, images, answers, out / which, (method, maps), which, report)
-        )
+        looks = None
+        if method is not None:
+            told = partial(report, f"{which}: attribution maps")
+            looks = looked_at(classifier, images, answers.predictions, method, maps, out / which / "maps", told)
         sides.append(_side(images, sets[number], answers, vectors[number], looks, which, report))
-    positive = _defects(known[0][2].predictions)
+    positive = known_defects(known[0][2].predictions)
     first, second = sides
     return drift(first, second, positive, on_progress=lambda *at: report("comparing", *at))
 
@@ -151,55 +148,3 @@ def _side(
         maps=maps,
         reference=which == "reference",
     )
-
-
-def _method(classifier: Classifier) -> str | None:
-    """The method whose maps are compared: the first that suits the model."""
-    from workbench.attribution import suits
-    from workbench.reliability import MAPPED_BY
-
-    return next((method for method in MAPPED_BY if not suits(classifier, method)), None)
-
-
-def _maps(
-    classifier: Classifier,
-    images: ImageSet,
-    answers: Audit,
-    out: Path,
-    how: tuple[str, int],
-    which: str,
-    report: Report,
-) -> DriftMaps:
-    """Where the model looks in a sample of a side that knows nothing of labels and splits."""
-    from contextlib import closing
-
-    from workbench.audit import look, open_summaries
-    from workbench.reliability import maps_of, unlabelled
-
-    method, sample = how
-    blank = unlabelled(answers.predictions)
-    with closing(look(classifier, images, blank, out / "maps", method, sample=sample)) as steps:
-        for step in steps:
-            report(f"{which}: attribution maps", step.done, step.total)
-    return maps_of(open_summaries(out / "maps", method))
-
-
-def _defects(predictions: Predictions) -> tuple[str, ...]:
-    from workbench.predictions import defect_classes
-
-    try:
-        return defect_classes(predictions)
-    except InputError:
-        return ()
-
-
-def _write(out: Path, result: Drift, results: list[CheckResult]) -> None:
-    from workbench.files import findings_text, frame_csv
-    from workbench.reliability import drift_tables
-
-    (out / DRIFT_TABLES).mkdir(exist_ok=True)
-    for old in (out / DRIFT_TABLES).glob("drift-*.csv"):  # of a run before
-        old.unlink()
-    for name, table in drift_tables(result).items():
-        (out / DRIFT_TABLES / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
-    (out / DRIFT_FINDINGS).write_text(findings_text(results), encoding="utf-8")

@@ -31,6 +31,10 @@ class Meter:
         self.stream.write(f"\r\x1b[2K{line}" if self.terminal else f"{line}\n")
         self.stream.flush()
 
+    def report(self, stage: str, done: int, total: int) -> None:
+        """The same, for work that says first at what stage it is."""
+        self(done, total, stage)
+
     def __enter__(self) -> Meter:
         return self
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.data import VERDICT_MARKS, answers_of
+from workbench.cli.data import answers_of
 from workbench.cli.images import ImagesOption, ReadOption, load, show
 from workbench.cli.meter import Meter
+from workbench.cli.written import tell, write_findings
 from workbench.errors import InputError
-from workbench.files import CheckResult
+from workbench.files import FINDINGS, CheckResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,17 +71,18 @@ def _fit(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
 
 def _label_next(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
     """The list of images to label, and the set with them as a table to train from."""
+    from workbench.predictions import known_defects
     from workbench.quality import write_manifest
     from workbench.reliability import next_result, next_to_label, read_record
 
     path = subject.out / LABEL_NEXT
-    if (subject.out / "findings.json").exists():  # of a run before
+    if (subject.out / FINDINGS).exists():  # of a run before
         path.unlink(missing_ok=True)
     try:
         features = subject.answers.embeddings()
     except InputError as error:
         return [CheckResult("label next", "unknown", str(error))], {}
-    positive = positive_of(subject.predictions)
+    positive = known_defects(subject.predictions)
     record = read_record(_folder(subject.model))
     result = next_to_label(subject.predictions, features, record, positive=positive)
     if result.reason:
@@ -95,16 +97,6 @@ def _label_next(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataF
     return [next_result(result)], {"label-next": result.frame}
 
 
-def positive_of(predictions: Predictions) -> tuple[str, ...]:
-    """The classes that are defects; none where no class says by its name that it is good."""
-    from workbench.predictions import defect_classes
-
-    try:
-        return defect_classes(predictions)
-    except InputError:
-        return ()
-
-
 def _folder(model: str) -> Path | None:
     """The folder of a model, where its name stands for one."""
     from workbench.catalog import load_catalog
@@ -115,11 +107,11 @@ def _folder(model: str) -> Path | None:
 
 
 def _calibration(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
-    from workbench.predictions import defect_classes, has_defects
+    from workbench.predictions import known_defects
     from workbench.reliability import calibration_of, calibration_results, calibration_tables
 
     predictions = subject.predictions
-    result = calibration_of(predictions, defect_classes(predictions) if has_defects(predictions) else ())
+    result = calibration_of(predictions, known_defects(predictions))
     return calibration_results(result), calibration_tables(result)
 
 
@@ -145,6 +137,8 @@ ASKED_PARTS: Mapping[str, Part] = {
     "corruption": _corruption,
 }
 """What is asked, in the order of the page: results, and the tables behind them by name."""
+OWN_TABLES = ("fit-*", "label-next", "calibration-*", "corruption-*")
+"""The names of all tables of the parts."""
 
 
 def reliability(
@@ -163,24 +157,14 @@ def reliability(
     results: list[CheckResult] = []
     tables: dict[str, pd.DataFrame] = {}
     with Meter() as meter:
-
-        def report(stage: str, done: int, total: int) -> None:
-            meter(done, total, stage)
-
-        subject = _subject(model, image_set, out, report)
+        subject = _subject(model, image_set, out, meter.report)
         for part in ASKED_PARTS.values():
             said, more = part(subject)
             results += said
             tables |= more
-    from workbench.files import findings_text, frame_csv
-
-    (out / "tables").mkdir(exist_ok=True)
-    for name, table in tables.items():
-        (out / "tables" / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
-    (out / "findings.json").write_text(findings_text(results), encoding="utf-8")
-    for line in dict.fromkeys(f"{VERDICT_MARKS[result.verdict]} {result.sentence}" for result in results):
-        print(line)
-    print(f"Wrote findings.json and {len(tables)} tables to {out}")
+    write_findings(out, results, tables, OWN_TABLES)
+    tell(results)
+    print(f"Wrote {FINDINGS} and {len(tables)} tables to {out}")
 
 
 def _subject(model: str, image_set: ImageSet, out: Path, report: Report) -> Subject:

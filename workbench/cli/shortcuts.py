@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.data import VERDICT_MARKS, answers_of
+from workbench.cli.data import answers_of
 from workbench.cli.images import ImagesOption, ReadOption, load, show
 from workbench.cli.meter import Meter
+from workbench.cli.written import tell, write_findings
 from workbench.errors import InputError
-from workbench.files import CheckResult
+from workbench.files import FINDINGS, TABLES_IN, CheckResult
 
 if TYPE_CHECKING:
     from workbench.cues import Search
     from workbench.images import ImageSet
 
-FINDINGS, CARRIERS, CUE_TABLES, PAIRS, TRIALS = "findings.json", "manifest.csv", "tables", "before-after", "trials"
+CARRIERS, PAIRS, TRIALS = "manifest.csv", "before-after", "trials"
 
 
 def shortcuts(
@@ -43,18 +44,13 @@ def shortcuts(
     show(image_set)
     out.mkdir(parents=True, exist_ok=True)
     with Meter() as meter:
-
-        def report(stage: str, done: int, total: int) -> None:
-            meter(done, total, stage)
-
-        search, looked_at = _search(model, image_set, out, report, split)
+        search, looked_at = _search(model, image_set, out, meter.report, split)
     from workbench.cues import cue_results
 
     results = [looked_at, *cue_results(search)]
     _write(out, image_set, search, results)
-    for result in results:
-        print(f"{VERDICT_MARKS[result.verdict]} {result.sentence}")
-    print(f"Wrote {FINDINGS} and {CUE_TABLES}{_others(search)} to {out}")
+    tell(results)
+    print(f"Wrote {FINDINGS} and {TABLES_IN}{_others(search)} to {out}")
 
 
 def _search(
@@ -90,16 +86,12 @@ def _search(
 def _write(out: Path, image_set: ImageSet, search: Search, results: list[CheckResult]) -> None:
     """Write all that was found; what an earlier run found in the same folder is replaced."""
     from workbench.cues import carriers_of, costs_table, trials_table, tried_table
-    from workbench.files import findings_text, frame_csv
     from workbench.images import as_image
     from workbench.quality import write_manifest
 
     for old in [*(out / PAIRS).glob("*.png"), *([out / CARRIERS] if (out / FINDINGS).exists() else [])]:
         old.unlink(missing_ok=True)
-    (out / CUE_TABLES).mkdir(exist_ok=True)
     tables = {"cues": tried_table(search), "images": trials_table(search), "costs": costs_table(search)}
-    for name, table in tables.items():
-        (out / CUE_TABLES / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
     for number, finding in enumerate(search.accused, 1):
         (out / PAIRS).mkdir(exist_ok=True)
         pair = {"before": finding.transplant.before, "after": finding.transplant.after, "cue": finding.cue.crop}
@@ -108,7 +100,7 @@ def _write(out: Path, image_set: ImageSet, search: Search, results: list[CheckRe
                 as_image(pixels).save(out / PAIRS / f"{number:02}-{name}.png")
     if (carriers := carriers_of(search, image_set)) is not None:
         write_manifest(out / CARRIERS, carriers)
-    (out / FINDINGS).write_text(findings_text(results), encoding="utf-8")
+    write_findings(out, results, tables, tables)
 
 
 def _others(search: Search) -> str:

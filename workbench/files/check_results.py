@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 Outcome = Literal["ok", "warn", "fail", "unknown"]
+FINDINGS, TABLES_IN = "findings.json", "tables"
+"""The file that commands write findings to, and the folder of the tables behind them."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ from workbench.predictions.cases import (
     has_defects,
     is_tested,
     judgeable,
+    known_defects,
     mistakes,
     name_list,
 )

@@ -219,6 +219,11 @@ def has_defects(predictions: Predictions) -> bool:
     return predictions.rule.positive is not None or good_class(predictions.class_names) is not None
 
 
+def known_defects(predictions: Predictions) -> tuple[str, ...]:
+    """The classes that are defects, in the model's order; none where it is not known which are."""
+    return defect_classes(predictions) if has_defects(predictions) else ()
+
+
 def mistakes(predictions: Predictions) -> NDArray[np.object_]:
     """For each of N images "escape" (a defect that passes), "overkill" (a good part that is rejected) or None, (N,).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.quality.answers import FINDINGS, MANIFEST, QUESTIONS, Answers, archive
+from workbench.quality.answers import MANIFEST, QUESTIONS, Answers, archive
 from workbench.quality.coverage import RANK, WITHIN_REACH, Coverage, coverage, coverage_results
 from workbench.quality.family_sizes import family_sizes
 from workbench.quality.family_store import (

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from workbench.files import CheckResult, findings_text, frame_csv
+from workbench.files import FINDINGS, TABLES_IN, CheckResult, findings_text, frame_csv
 from workbench.quality.coverage import Coverage, coverage_results
 from workbench.quality.family_words import family_results
 from workbench.quality.faults import Faults, fault_results
@@ -29,8 +29,8 @@ from workbench.quality.support import Support, support_results
 if TYPE_CHECKING:
     import pandas as pd
 
-FINDINGS, MANIFEST, TABLES_IN = "findings.json", "manifest.csv", "tables"
-"""The files that hold what is known of a set, and the folder of its tables."""
+MANIFEST = "manifest.csv"
+"""The file that says what should change of a set."""
 QUESTIONS = ("files", "families", "order", "leaks", "repeatability", "labels", "support", "coverage", "giveaways")
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The time of every member of an archive, so that the same contents are the same bytes."""

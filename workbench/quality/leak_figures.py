@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.predictions import Cases, Predictions, defect_classes, has_defects, judgeable
+from workbench.predictions import Cases, Predictions, judgeable, known_defects
 from workbench.stats import ENOUGH, Rate, difference, share
 
 EVERY_IMAGE = "all images"
@@ -131,7 +131,7 @@ def _marked(
 ) -> tuple[Cases, NDArray[np.bool_], NDArray[np.object_]]:
     """The images of a split that can be judged, which of them leak, and whether the twin's label agrees."""
     frame = predictions.frame
-    positive = defect_classes(predictions) if has_defects(predictions) else ()
+    positive = known_defects(predictions)
     cases = Cases(predictions, judgeable(predictions, (frame["split"] == split).to_numpy(bool)), positive)
     names = frame["name"].to_numpy()[cases.rows]
     agree = np.array([agrees.get(name) for name in names], dtype=object)

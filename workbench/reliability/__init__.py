@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from workbench.reliability.drift_compared import MOST_COMPARED, Drift, drift
     from workbench.reliability.drift_foreign import Foreign
-    from workbench.reliability.drift_made import MAPPED_BY, maps_of, side_of, unlabelled
+    from workbench.reliability.drift_made import looked_at, map_method, side_of
     from workbench.reliability.drift_sides import DriftMaps, DriftSide
     from workbench.reliability.drift_words import drift_results, drift_tables
     from workbench.reliability.estimate import Estimates
@@ -64,7 +64,7 @@ __getattr__ = handed_on(
         "corruption_words": "caveats corruption_results corruption_tables ranking_sentence",
         "drift_compared": "MOST_COMPARED Drift drift",
         "drift_foreign": "Foreign",
-        "drift_made": "MAPPED_BY maps_of side_of unlabelled",
+        "drift_made": "looked_at map_method side_of",
         "drift_sides": "DriftMaps DriftSide",
         "drift_words": "drift_results drift_tables",
         "estimate": "Estimates",

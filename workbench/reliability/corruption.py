@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import CORRUPTIONS, SAMPLE, SEVERITIES, ImageSet, stratify
-from workbench.predictions import Predictions, defect_classes, factorise, groupable, has_defects, units_of
+from workbench.predictions import Predictions, factorise, groupable, known_defects, units_of
 from workbench.reliability.corrupted_answers import Answers, answers_of, prune
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _joined(
         clean,
         decisions,
         names,
-        defect_classes(predictions) if has_defects(predictions) else (),
+        known_defects(predictions),
         predictions.rule.threshold,
         _attributes(predictions, rows),
         left,

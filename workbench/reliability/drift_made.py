@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.audit import Summaries
+    from workbench.models import Classifier
 
 MAPPED_BY = ("grad_cam", "input_x_gradient", "saliency", "occlusion")
 """Methods whose maps are compared, the first that suits the model: one backward pass an image, the last none."""
@@ -66,13 +70,48 @@ def side_of(
     )
 
 
-def maps_of(summaries: Summaries) -> DriftMaps:
+def _maps_of(summaries: Summaries) -> DriftMaps:
     """The maps of a sample, as `workbench.audit.look` sums them up."""
     frame = summaries.frame
     method = METHODS[str(frame["method"].iloc[0])].title if len(frame) else ""
     return DriftMaps(tuple(map(str, frame["name"])), summaries.heatmaps, method)
 
 
-def unlabelled(predictions: Predictions) -> Predictions:
+def map_method(classifier: Classifier) -> str | None:
+    """The method whose maps are compared: the first of `MAPPED_BY` that suits the model, None where none does."""
+    from workbench.attribution import suits
+
+    return next((method for method in MAPPED_BY if not suits(classifier, method)), None)
+
+
+def looked_at(
+    classifier: Classifier,
+    images: ImageSet,
+    predictions: Predictions,
+    method: str,
+    sample: int,
+    folder: Path,
+    on_progress: Callable[[int, int], None],
+) -> DriftMaps:
+    """Where a model looks in a sample of a side, drawn without labels and splits.
+
+    Args:
+        classifier: The model.
+        images: Of the side.
+        predictions: What the model says of them.
+        method: Of the maps.
+        sample: How many images.
+        folder: Where the summed maps are kept, so that a run that was stopped goes on.
+        on_progress: Called with how many are done, and of how many. What it raises stops the work.
+    """
+    from workbench.audit import look, open_summaries
+
+    with closing(look(classifier, images, _unlabelled(predictions), folder, method, sample=sample)) as steps:
+        for step in steps:
+            on_progress(step.done, step.total)
+    return _maps_of(open_summaries(folder, method))
+
+
+def _unlabelled(predictions: Predictions) -> Predictions:
     """The same without labels and splits, so that a sample of them is drawn alike on either side of a comparison."""
     return dataclasses.replace(predictions, frame=predictions.frame.assign(label=None, split=None))

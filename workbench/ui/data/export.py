@@ -10,8 +10,9 @@ from pathlib import Path
 import streamlit as st
 
 from workbench.catalog import load_catalog
+from workbench.files import FINDINGS
 from workbench.images import ImageSet
-from workbench.quality import FINDINGS, MANIFEST, Answers, Proposal, archive, fault_proposals, home_of, manifest
+from workbench.quality import MANIFEST, Answers, Proposal, archive, fault_proposals, home_of, manifest
 from workbench.ui import choice, dealt, draw, kin, logbook, selection, session, url
 from workbench.ui.data import chosen, labels, summary
 from workbench.ui.data.scope import Scope

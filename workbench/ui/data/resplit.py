@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.predictions import defect_classes, has_defects
+from workbench.predictions import known_defects
 from workbench.quality import (
     GroupedSplit,
     HeadFigures,
@@ -88,7 +88,7 @@ def _use(scope: Scope, split: GroupedSplit) -> None:
 def _price(scope: Scope) -> None:
     """What leaks are worth to a head on frozen features, or the button that computes it."""
     predictions = scope.predictions
-    positive = () if predictions is None or not has_defects(predictions) else defect_classes(predictions)
+    positive = () if predictions is None else known_defects(predictions)
     families = None if scope.families is None else kin.family_key(scope.images)
     place = slot(
         "head price",

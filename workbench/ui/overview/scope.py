@@ -13,11 +13,10 @@ from workbench.predictions import (
     Cases,
     Limits,
     Predictions,
-    defect_classes,
-    has_defects,
     inspection,
     is_tested,
     judgeable,
+    known_defects,
     mistakes,
 )
 from workbench.stats import Rate, complement
@@ -49,7 +48,7 @@ class Scope(View):
     @cached_property
     def cases(self) -> Cases:
         """The images that count."""
-        positive = defect_classes(self.predictions) if has_defects(self.predictions) else ()
+        positive = known_defects(self.predictions)
         return Cases(self.predictions, judgeable(self.predictions, self.rows), positive)
 
     @cached_property

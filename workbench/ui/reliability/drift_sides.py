@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.audit import look, open_summaries
 from workbench.catalog import load_catalog
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, draw_sample
 from workbench.predictions import Predictions, one_against_rest
-from workbench.reliability import MAPPED_BY, MOST_COMPARED, DriftSide, maps_of, side_of, unlabelled
+from workbench.reliability import MOST_COMPARED, DriftSide, looked_at, map_method, side_of
 from workbench.ui import audits, choice, gallery, runs, session
 from workbench.ui.progress import Stoppable
 from workbench.ui.reliability.scope import Scope
@@ -23,7 +21,6 @@ from workbench.ui.text import seen
 from workbench.ui.view import View
 
 if TYPE_CHECKING:
-    from workbench.models import Classifier
     from workbench.reliability import DriftMaps
 
 NONE_CHOSEN, A_SET, A_SPLIT, A_GROUP = "", "set ", "split ", "group "
@@ -216,21 +213,21 @@ def _own_vectors(view: View) -> NDArray[np.float32] | None:
 
 
 def _looks(scope: Scope, views: tuple[View, View], progress: Stoppable) -> tuple[DriftMaps | None, DriftMaps | None]:
-    from workbench.attribution import suits
-
     progress.step("Computing attribution maps")
     classifier = choice.classifier(scope.model)
-    method = next((method for method in MAPPED_BY if not suits(classifier, method)), None)
+    method = map_method(classifier)
     if method is None:
         return None, None
-    first = _summed(classifier, views[0], method, "reference", progress)
-    return first, _summed(classifier, views[1], method, "new", progress)
-
-
-def _summed(classifier: Classifier, view: View, method: str, which: str, progress: Stoppable) -> DriftMaps:
-    folder = audits.folder_of(view) / "drift" / which
-    blank = unlabelled(_answered(view))
-    with closing(look(classifier, view.images, blank, folder, method, sample=MAPPED_IMAGES)) as steps:
-        for step in steps:
-            progress(step.done, step.total)
-    return maps_of(open_summaries(folder, method))
+    first, second = (
+        looked_at(
+            classifier,
+            view.images,
+            _answered(view),
+            method,
+            MAPPED_IMAGES,
+            audits.folder_of(view) / "drift" / which,
+            progress,
+        )
+        for which, view in zip(("reference", "new"), views, strict=True)
+    )
+    return first, second

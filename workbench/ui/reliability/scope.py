@@ -9,8 +9,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from workbench.errors import InputError
-from workbench.predictions import Independence, Predictions, defect_classes, independence_of, units_by_name
+from workbench.predictions import Independence, Predictions, independence_of, known_defects
 from workbench.ui import draw, gallery, independence, runs, session
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
@@ -32,10 +31,7 @@ class Scope(View):
     @cached_property
     def positive(self) -> tuple[str, ...]:
         """The classes that are defects; none where no class says by its name that it is good."""
-        try:
-            return defect_classes(self.predictions)
-        except InputError:
-            return ()
+        return known_defects(self.predictions)
 
     @property
     def threshold(self) -> float | None:
@@ -46,11 +42,6 @@ class Scope(View):
     def independence(self) -> Independence:
         """How independent the images with a verdict are."""
         return independence_of(self.predictions.frame, self.predictions.frame["verdict"].notna().to_numpy(bool))
-
-    @cached_property
-    def units(self) -> dict[str, int] | None:
-        """The independent unit of each image of the set by its name, where any is known."""
-        return units_by_name(self.predictions.frame)
 
     @property
     def footer(self) -> str:
