@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from workbench.quality import look_for_families
+from workbench.sets import load_images
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -48,6 +51,12 @@ def test_another_set_is_compared_on_request_and_kept(visit, folder, empty_shelve
     again = texts(visit("reliability", **address))
     assert "drift in " in again  # kept, with nothing pressed
     assert "Not looked for yet.** The model is asked" not in again
+    empty_shelves.clear()  # as another process finds it
+    assert "drift in " in texts(visit("reliability", **address))
+    families = look_for_families(load_images(theirs))
+    assert len(families.frame) == 32
+    empty_shelves.clear()
+    assert "Not looked for yet.** " in texts(visit("reliability", **address)), "now it is known which belong together"
 
 
 def test_a_group_of_the_same_set_is_too_small_and_that_is_said(visit, folder, empty_shelves) -> None:

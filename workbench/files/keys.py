@@ -108,7 +108,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "label costs": _kind("images", "table", "families", "limits", megabytes=8),
         "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", version=2, megabytes=6),
         "corrupted evidence": _kind(*MODEL, "images", "kind", "severity", megabytes=8),
-        "drift": _kind(*MODEL, "images", "table", "new", "maps", megabytes=4),
+        "drift": _kind(*MODEL, "images", "families", "table", "new", "maps", megabytes=4),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),

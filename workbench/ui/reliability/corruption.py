@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -99,19 +98,7 @@ def _recall(scope: Scope, suite: str, many: int) -> Finished | None:
 
 
 def _place(scope: Scope, suite: str, many: int) -> Slot:
-    def facts() -> str:
-        columns = [scope.predictions.frame[name].tolist() for name in ("name", "label", "split")]
-        return hashlib.sha256(repr(columns).encode()).hexdigest()
-
-    return slot(
-        "corruption",
-        **scope.model.identity,
-        images=scope.images.key,
-        families=kin.known_key(scope.images),
-        table=scope.kept("names, labels, splits", facts),
-        kinds=kinds_of(suite),
-        many=many,
-    )
+    return slot("corruption", **scope.model.identity, **scope.stored, kinds=kinds_of(suite), many=many)
 
 
 def _offer(scope: Scope, suite: str, many: int) -> None:

@@ -92,8 +92,7 @@ def _told(result: Drift) -> list[CheckResult]:
 
 
 def _place(scope: Scope, two: Two, maps: bool) -> Slot:
-    table = session.token(scope.predictions)
-    return slot("drift", **scope.model.identity, images=scope.images.key, table=table, new=two.key, maps=maps)
+    return slot("drift", **scope.model.identity, **scope.stored, new=two.key, maps=maps)
 
 
 def _recalled(place: Slot) -> Drift | None:

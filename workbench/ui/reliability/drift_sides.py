@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from workbench.catalog import load_catalog
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, draw_sample
-from workbench.predictions import Predictions, one_against_rest
+from workbench.predictions import Predictions, one_against_rest, with_families
 from workbench.reliability import MOST_COMPARED, DriftSide, looked_at, map_method, side_of
-from workbench.ui import audits, choice, gallery, runs, session
+from workbench.ui import audits, choice, gallery, kin, runs, session
 from workbench.ui.progress import Stoppable
 from workbench.ui.reliability.scope import Scope
 from workbench.ui.text import seen
@@ -38,6 +38,7 @@ class Two:
         new: A view of the new images; their predictions are None where the model was not asked yet.
         titles: What they are.
         wholes: Of how many images either is a sample.
+        whole: The set that the new images are of.
         together: Whether both are of the chosen set.
     """
 
@@ -45,12 +46,14 @@ class Two:
     new: View
     titles: tuple[str, str]
     wholes: tuple[int, int]
+    whole: ImageSet
     together: bool
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What the new side and the division depend on."""
-        return self.new.images.key, self.reference.images.key, self.titles, self.together
+        """What the new side and the division depend on: also which new images are known to belong together."""
+        families = kin.known_key(self.whole)
+        return self.new.images.key, self.reference.images.key, families, self.titles, self.together
 
 
 def offered(scope: Scope) -> dict[str, str]:
@@ -82,8 +85,8 @@ def two_of(scope: Scope, against: str) -> Two:
     part = f"the test split of {name}" if not tested.all() else name
     if not against.startswith((A_SPLIT, A_GROUP)):
         reference, count = _part(scope, tested)
-        other, title, whole = _other(scope, against.removeprefix(A_SET))
-        return Two(reference, other, (part, title), (count, whole), False)
+        other, images, whole = _other(scope, against.removeprefix(A_SET))
+        return Two(reference, other, (part, images.name), (count, whole), images, False)
     if against.startswith(A_SPLIT):
         split = against.removeprefix(A_SPLIT)
         inside = (frame["split"] == split).to_numpy(bool)
@@ -97,7 +100,7 @@ def two_of(scope: Scope, against: str) -> Two:
     if not inside.any() or not rest.any():
         raise InputError("One side of this comparison holds no image: choose other new images.")
     (reference, count), (new, whole) = _part(scope, rest), _part(scope, inside)
-    return Two(reference, new, titles, (count, whole), True)
+    return Two(reference, new, titles, (count, whole), scope.images, True)
 
 
 def _members(scope: Scope, token: str) -> NDArray[np.bool_]:
@@ -118,8 +121,8 @@ def _part(scope: Scope, rows: NDArray[np.bool_]) -> tuple[View, int]:
     )
 
 
-def _other(scope: Scope, ref: str) -> tuple[View, str, int]:
-    """The images of another set that stand for it, how it is called, and of how many they are a sample."""
+def _other(scope: Scope, ref: str) -> tuple[View, ImageSet, int]:
+    """The images of another set that stand for it, that set, and of how many they are a sample."""
     images: ImageSet = choice.images_read(ref, "")
     if scope.model.label is not None:
         images = one_against_rest(images, scope.model.label, scope.model.labels)
@@ -127,7 +130,7 @@ def _other(scope: Scope, ref: str) -> tuple[View, str, int]:
     # two sets may have one name, and what the model says of them is kept by name beside that of the chosen set
     named = dataclasses.replace(images, name=f"{images.name} as new images ({ref})", items=_sampled(tested))
     view = View(scope.model, named, None)
-    return dataclasses.replace(view, predictions=runs.known_predictions(view)), images.name, len(tested)
+    return dataclasses.replace(view, predictions=runs.known_predictions(view)), images, len(tested)
 
 
 def _sampled(items: list[ImageItem]) -> tuple[ImageItem, ...]:
@@ -152,6 +155,9 @@ def sides(scope: Scope, two: Two, maps: bool) -> tuple[DriftSide, DriftSide] | N
         if answers is None:
             return None
         new = dataclasses.replace(new, predictions=answers)
+    found = None if two.together else kin.families_of(two.whole)
+    if found is not None:  # those of a set are known of all of it, and not of a sample
+        new = dataclasses.replace(new, predictions=with_families(_answered(new), found.by_name))
     progress = Stoppable("Measuring the images", f"drift {session.token(scope.images)[:12]}")
     if progress.stopped:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from functools import cached_property
 from typing import TypeVar
@@ -10,7 +11,7 @@ from typing import TypeVar
 import streamlit as st
 
 from workbench.predictions import Independence, Predictions, independence_of, known_defects
-from workbench.ui import draw, gallery, independence, runs, session
+from workbench.ui import draw, gallery, independence, kin, runs, session
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
 from workbench.ui.view import View
@@ -42,6 +43,18 @@ class Scope(View):
     def independence(self) -> Independence:
         """How independent the images with a verdict are."""
         return independence_of(self.predictions.frame, self.predictions.frame["verdict"].notna().to_numpy(bool))
+
+    @property
+    def stored(self) -> dict[str, str | None]:
+        """These images, how they are labelled and dealt, and which belong together, as ingredients of a key that names
+        the same in another process."""
+
+        def facts() -> str:
+            columns = [self.predictions.frame[name].tolist() for name in ("name", "label", "split")]
+            return hashlib.sha256(repr(columns).encode()).hexdigest()
+
+        table = self.kept("names, labels, splits", facts)
+        return {"images": self.images.key, "families": kin.known_key(self.images), "table": table}
 
     @property
     def footer(self) -> str:
