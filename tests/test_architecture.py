@@ -19,6 +19,7 @@ ORDER = (
     ("pages",),
     ("app", "cli"),
     ("ui",),
+    ("report",),
     ("training",),
     ("cues",),
     ("bias", "defects", "probe", "quality", "reliability"),

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from tables import table
 
+from workbench.bias import grouping
 from workbench.bias.groups import compare
 from workbench.bias.performance import breakdown
 from workbench.bias.simpson import simpson
@@ -24,7 +25,6 @@ from workbench.probe.robustness import ALL_CLASSES, Row, curve
 from workbench.probe.sweep import sweep_set
 from workbench.sets.layouts import load_images
 from workbench.texts.values import apart
-from workbench.ui.bias.attributes import grouping
 
 NASTY = (
     "all",

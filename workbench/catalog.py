@@ -119,11 +119,16 @@ class ImagesEntry(Strict):
     read: ReadOptions = ReadOptions()
 
 
+class Criteria(Strict):
+    """What each check of the verdict is held against."""
+
+
 class Catalog(Strict):
-    """Models and image sets by name, in the order that they are offered."""
+    """Models and image sets by name, in the order that they are offered, and what verdicts are held against."""
 
     models: dict[str, ModelEntry] = Field(default_factory=dict)
     images: dict[str, ImagesEntry] = Field(default_factory=dict)
+    criteria: Criteria = Criteria()
 
 
 def shared(name: str = "") -> Path:
@@ -169,7 +174,9 @@ def _merged(own: Path | None, stamp: Stamp | None) -> Catalog:
         return built_in
     mine = _read(own)
     both = Catalog(
-        models=mine.models | built_in.models | mine.models, images=mine.images | built_in.images | mine.images
+        models=mine.models | built_in.models | mine.models,
+        images=mine.images | built_in.images | mine.images,
+        criteria=mine.criteria,
     )
     for name, model in mine.models.items():
         if model.images is not None and model.images not in both.images:
@@ -189,6 +196,7 @@ def _read(path: Path) -> Catalog:
             k: v.model_copy(update={"ref": _anchored(v.ref, base), "root": v.root and _anchored(v.root, base)})
             for k, v in catalog.images.items()
         },
+        criteria=catalog.criteria,
     )
 
 

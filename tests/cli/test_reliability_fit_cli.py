@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from workbench.cli import reliability
-from workbench.cli.reliability import LABEL_NEXT, Subject
+from workbench.cli.reliability import LABEL_NEXT
 from workbench.predictions import DecisionRule, tabulate
 from workbench.reliability import FIT_CHECKS, record_text
+from workbench.report import CHECK_PARTS, Subject
 from workbench.sets import load_images
 
 
@@ -42,7 +43,8 @@ def subject(write_image, tmp_path):
 def test_the_fit_reads_the_record_beside_the_model(subject, monkeypatch) -> None:
     features = subject.answers.embeddings()
     monkeypatch.setattr("workbench.quality.frozen_features", lambda items, report: features)
-    results, tables = reliability._fit(subject)
+    given, tables = CHECK_PARTS["fit"](subject)
+    results = given["fit"]
     assert [result.check for result in results] == list(FIT_CHECKS)
     assert results[3].verdict == "ok"
     assert set(tables) == {"fit-splits", "fit-gaps", "fit-distributions", "fit-learning-curve", "fit-history"}

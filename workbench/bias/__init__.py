@@ -7,6 +7,7 @@ It works on tables of predictions alone and needs no torch.
 from __future__ import annotations
 
 from workbench.bias.amounts import chance, enough_of, images_of, interval, percent, points
+from workbench.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.bias.conclusions import (
     LEADS,
     Apart,

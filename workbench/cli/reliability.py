@@ -15,58 +15,16 @@ from workbench.cli.meter import Meter
 from workbench.cli.written import tell, write_findings
 from workbench.errors import InputError
 from workbench.files import FINDINGS, CheckResult
+from workbench.report import CHECK_PARTS, Subject, model_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.audit import Audit
     from workbench.images import ImageSet
-    from workbench.models import Classifier
-    from workbench.predictions import Predictions
+    from workbench.report import Report
 
 LABEL_NEXT = "label-next.csv"
-Report = Callable[[str, int, int], None]
-Part = Callable[["Subject"], "tuple[list[CheckResult], dict[str, pd.DataFrame]]"]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
-    """What a part of the command is asked about.
-
-    Attributes:
-        model: Its name, as for `run`.
-        classifier: The model.
-        images: The set.
-        answers: What the model says of each image, with its embeddings.
-        predictions: The table of it, with the images' families where they are known.
-        out: The folder to write to, where a part may keep what it has computed so far.
-        report: Is told what is done, how far that is, and of how much.
-    """
-
-    model: str
-    classifier: Classifier
-    images: ImageSet
-    answers: Audit
-    predictions: Predictions
-    out: Path
-    report: Report
-
-
-def _fit(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
-    from workbench.quality import frozen_features
-    from workbench.reliability import fit_of, fit_results, fit_tables, head_study, read_record
-
-    record = read_record(_folder(subject.model))
-    fit = fit_of(subject.predictions, record)
-    study = None
-    if fit.known in ("recorded", "stated") and not fit.reason:
-        features = frozen_features(
-            subject.images.items, lambda *at: subject.report("looking with the ImageNet network", *at)
-        )
-        study = head_study(
-            subject.predictions, features, record, on_progress=lambda *at: subject.report("fitting heads", *at)
-        )
-    return fit_results(fit, study, record), fit_tables(fit, study, record)
+Part = Callable[[Subject], "tuple[list[CheckResult], dict[str, pd.DataFrame]]"]
 
 
 def _label_next(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
@@ -83,7 +41,7 @@ def _label_next(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataF
     except InputError as error:
         return [CheckResult("label next", "unknown", str(error))], {}
     positive = known_defects(subject.predictions)
-    record = read_record(_folder(subject.model))
+    record = read_record(model_folder(subject.model))
     result = next_to_label(subject.predictions, features, record, positive=positive)
     if result.reason:
         return [next_result(result)], {}
@@ -97,44 +55,21 @@ def _label_next(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataF
     return [next_result(result)], {"label-next": result.frame}
 
 
-def _folder(model: str) -> Path | None:
-    """The folder of a model, where its name stands for one."""
-    from workbench.catalog import load_catalog
+def _of(name: str) -> Part:
+    """A part that stands under the same name in the verdict."""
 
-    entry = load_catalog().models.get(model)
-    path = Path(model if entry is None else entry.ref)
-    return path if path.is_dir() else None
+    def part(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
+        results, tables = CHECK_PARTS[name](subject)
+        return list(results[name]), tables
 
-
-def _calibration(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
-    from workbench.predictions import known_defects
-    from workbench.reliability import calibration_of, calibration_results, calibration_tables
-
-    predictions = subject.predictions
-    result = calibration_of(predictions, known_defects(predictions))
-    return calibration_results(result), calibration_tables(result)
-
-
-def _corruption(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
-    from workbench.images import OF_LINE, kinds_of
-    from workbench.reliability import corrupted, corruption_results, corruption_tables, kept_folder
-
-    study = corrupted(
-        subject.classifier,
-        subject.images,
-        subject.predictions,
-        kinds_of(OF_LINE),
-        folder=kept_folder(),
-        on_progress=lambda *at: subject.report("asking about corrupted images", *at),
-    )
-    return corruption_results(study), corruption_tables(study)
+    return part
 
 
 ASKED_PARTS: Mapping[str, Part] = {
-    "fit": _fit,
+    "fit": _of("fit"),
     "label next": _label_next,
-    "calibration": _calibration,
-    "corruption": _corruption,
+    "calibration": _of("calibration"),
+    "corruption": _of("corruption"),
 }
 """What is asked, in the order of the page: results, and the tables behind them by name."""
 OWN_TABLES = ("fit-*", "label-next", "calibration-*", "corruption-*")

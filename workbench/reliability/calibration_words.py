@@ -26,13 +26,15 @@ NEAR_ENOUGH = 0.2
 TIGHT = 2.0
 """How many times its lower end the upper end of a temperature's interval may be for it to say something."""
 CLASSWISE = "calibration by class"
-CHECKS = ("calibration", "calibration near the threshold", "calibration temperature")
+CALIBRATION_CHECKS = ("calibration", "calibration near the threshold", "calibration temperature")
 
 
 def calibration_results(result: Calibration | str) -> list[CheckResult]:
     """What it comes to; `result` as of `calibration_of`."""
     if isinstance(result, str):
-        return [CheckResult(check, "unknown", f"Calibration was not measured. {result}") for check in CHECKS]
+        return [
+            CheckResult(check, "unknown", f"Calibration was not measured. {result}") for check in CALIBRATION_CHECKS
+        ]
     found = [_overall(result), *([_by_class(result)] if result.classes else [])]
     if result.threshold is not None:
         found.append(_near(result, result.threshold))
@@ -164,7 +166,7 @@ def _overall(result: Calibration) -> CheckResult:
     verdict, rest = _judged(result, high or 0)
     start = {"warn": "Miscalibrated: ", "ok": "No miscalibration found: "}.get(verdict, "")
     return CheckResult(
-        CHECKS[0],
+        CALIBRATION_CHECKS[0],
         verdict,
         _begun(f"{start}{figures}; {beside}.{rest}"),
         value,
@@ -223,7 +225,9 @@ def _near(result: Calibration, found: AtThreshold) -> CheckResult:
     place = f"within {UNSURE} of the threshold {found.threshold:.3f}, {result.split} split"
     counted = f"{rate.support:,} images{rate.in_units(result.independence.unit)} {place}"
     if rate.value is None or rate.low is None or rate.high is None:
-        return CheckResult(CHECKS[1], "unknown", f"No image lies {place}: what scores mean there cannot be told.")
+        return CheckResult(
+            CALIBRATION_CHECKS[1], "unknown", f"No image lies {place}: what scores mean there cannot be told."
+        )
     figures = (
         f"of {counted}, {rate.value:.1%} are defects (95 % interval {rate.low:.1%} to {rate.high:.1%}), where their"
         f" scores say {found.predicted:.1%}"
@@ -242,13 +246,17 @@ def _near(result: Calibration, found: AtThreshold) -> CheckResult:
         rest += " The interval is too wide to tell, or chance too near."
     elif rate.few_units:
         rest += f" These are too few {result.independence.unit}: at least {FEW_UNITS} are needed."
-    return CheckResult(CHECKS[1], verdict, rest, rate.value, rate.low, rate.high, found.predicted, rate.support)
+    return CheckResult(
+        CALIBRATION_CHECKS[1], verdict, rest, rate.value, rate.low, rate.high, found.predicted, rate.support
+    )
 
 
 def _temperature(result: Calibration) -> CheckResult:
     found, at = result.temperature, result.applied
     if found.value is None or found.low is None or found.high is None or result.fitted_in is None:
-        return CheckResult(CHECKS[2], "unknown", f"No temperature can be fitted: {found.reason}.", support=found.images)
+        return CheckResult(
+            CALIBRATION_CHECKS[2], "unknown", f"No temperature can be fitted: {found.reason}.", support=found.images
+        )
     now = "" if at == 1 else f", where {at:.4g} is applied"
     figures = (
         f"temperature {found.value:.3g} (95 % interval {_range(found)}), fitted on"
@@ -256,7 +264,14 @@ def _temperature(result: Calibration) -> CheckResult:
     )
     verdict, start, rest = _tempered(result)
     return CheckResult(
-        CHECKS[2], verdict, _begun(f"{start}{figures}.{rest}"), found.value, found.low, found.high, at, found.images
+        CALIBRATION_CHECKS[2],
+        verdict,
+        _begun(f"{start}{figures}.{rest}"),
+        found.value,
+        found.low,
+        found.high,
+        at,
+        found.images,
     )
 
 

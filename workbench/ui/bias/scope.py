@@ -11,10 +11,21 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.bias import Breakdown, Comparison, Confusion, Tie, breakdown, compare, confusion, tied_to_label
+from workbench.bias import (
+    MOST_VALUES,
+    Breakdown,
+    Comparison,
+    Confusion,
+    Grouping,
+    Tie,
+    breakdown,
+    compare,
+    confusion,
+    grouping,
+    tied_to_label,
+)
 from workbench.predictions import By, Independence, Predictions, independence_of, is_tested, units_by_name
 from workbench.ui import draw, gallery, independence, labels, runs, selection, session, url
-from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
 from workbench.ui.view import View

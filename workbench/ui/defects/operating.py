@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench.bias import grouping
 from workbench.defects import (
     CHOSEN_ON,
     FIGURES,
@@ -23,7 +24,6 @@ from workbench.predictions import Cases
 from workbench.stats import ENOUGH, FEW_UNITS, Rate, auc, share
 from workbench.texts import apart, shown
 from workbench.ui import draw, independence, url
-from workbench.ui.bias.attributes import grouping
 from workbench.ui.defects import curves, histogram, rules, threshold
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting

@@ -1,0 +1,156 @@
+"""What each check rests on, computed by the libraries of its page: results by the name of the check, and tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.files import CheckResult
+from workbench.report.subject import Subject
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Computed = tuple[dict[str, tuple[CheckResult, ...]], dict[str, pd.DataFrame]]
+TRIALS_IN = "trials"
+"""The folder of what a search for shortcuts has tried so far."""
+
+
+def of_set(subject: Subject) -> Computed:
+    """Leaks, label issues and support."""
+    from workbench.errors import InputError
+    from workbench.journal import told_apart_here
+    from workbench.quality import Answers, frozen_features, label_issues, leaks, look_for_families, support
+
+    images, predictions = subject.images, subject.predictions
+    families = look_for_families(
+        images, told_apart_here(), on_progress=lambda *at: subject.report("comparing images", *at)
+    )
+    answers = Answers(leaks=leaks(images, families, predictions), support=support(predictions.frame))
+    try:
+        features = frozen_features(images.items, lambda *at: subject.report("describing images", *at))
+        issues = label_issues(
+            images,
+            families,
+            predictions,
+            features=features,
+            classifier=subject.classifier,
+            on_progress=lambda *at: subject.report("looking for wrong labels", *at),
+        )
+        answers = dataclasses.replace(answers, labels=issues)
+    except InputError as error:
+        answers = dataclasses.replace(answers, labels=str(error))
+    return {name: answers.by_question[name] for name in ("leaks", "labels", "support")}, answers.tables
+
+
+def worst_group(subject: Subject) -> Computed:
+    """For whom it is worse, of the images that count."""
+    import numpy as np
+
+    from workbench.bias import (
+        breakdown,
+        compare,
+        conclusion_result,
+        grouping,
+        nested,
+        of_classes,
+        of_groups,
+        of_tie,
+        tied_to_label,
+    )
+    from workbench.predictions import is_tested
+
+    predictions = subject.predictions
+    tested = is_tested(predictions)
+    rows = (predictions.frame["split"] == "test").to_numpy(bool) if tested else np.ones(len(predictions), bool)
+    if not (rows & predictions.frame["verdict"].notna().to_numpy(bool)).any():
+        return {"worst group": ()}, {}
+    ties = tied_to_label(predictions, rows)
+    groups = grouping(predictions)
+    classes = breakdown(groups.predictions, "label", rows=rows)
+    lines, tables = [of_classes(classes)], {"classes": classes.frame}
+    if names := [name for name in groups.names if name not in ties]:
+        comparison = compare(groups.predictions, *names, rows=rows)
+        within = nested(groups.predictions, rows, names)
+        lines += [of_groups(comparison, by, by in within) for by in dict.fromkeys(comparison.frame["by"])]
+        tables["groups"] = comparison.frame
+    lines += [of_tie(name, tie) for name, tie in ties.items() if name in groups.names]
+    return {"worst group": tuple(map(conclusion_result, lines))}, tables
+
+
+def shortcut(subject: Subject) -> Computed:
+    """What the model really goes by, searched among the images that count."""
+    from workbench.cues import costs_table, cue_results, search, study_of, trials_table, tried_table
+    from workbench.images import testing_items
+    from workbench.predictions import units_by_name
+
+    items = testing_items(subject.images, subject.predictions)
+    sample = study_of(subject.classifier, items, subject.predictions, units=units_by_name(subject.predictions.frame))
+    result = search(sample, lambda *at: subject.report(at[0].lower(), *at[1:]), subject.out / TRIALS_IN)
+    tables = {"cues": tried_table(result), "images": trials_table(result), "costs": costs_table(result)}
+    return {"shortcut": tuple(cue_results(result))}, tables
+
+
+def fit(subject: Subject) -> Computed:
+    """Whether it has memorised or is too simple."""
+    from workbench.quality import frozen_features
+    from workbench.reliability import fit_of, fit_results, fit_tables, head_study, read_record
+
+    record = read_record(model_folder(subject.model))
+    result = fit_of(subject.predictions, record)
+    study = None
+    if result.known in ("recorded", "stated") and not result.reason:
+        features = frozen_features(
+            subject.images.items, lambda *at: subject.report("looking with the ImageNet network", *at)
+        )
+        study = head_study(
+            subject.predictions, features, record, on_progress=lambda *at: subject.report("fitting heads", *at)
+        )
+    return {"fit": tuple(fit_results(result, study, record))}, fit_tables(result, study, record)
+
+
+def calibration(subject: Subject) -> Computed:
+    """Whether its probabilities mean what they say."""
+    from workbench.predictions import known_defects
+    from workbench.reliability import calibration_of, calibration_results, calibration_tables
+
+    result = calibration_of(subject.predictions, known_defects(subject.predictions))
+    return {"calibration": tuple(calibration_results(result))}, calibration_tables(result)
+
+
+def corruption(subject: Subject) -> Computed:
+    """What disturbs it."""
+    from workbench.images import OF_LINE, kinds_of
+    from workbench.reliability import corrupted, corruption_results, corruption_tables, kept_folder
+
+    study = corrupted(
+        subject.classifier,
+        subject.images,
+        subject.predictions,
+        kinds_of(OF_LINE),
+        folder=kept_folder(),
+        on_progress=lambda *at: subject.report("asking about corrupted images", *at),
+    )
+    return {"corruption": tuple(corruption_results(study))}, corruption_tables(study)
+
+
+def model_folder(model: str) -> Path | None:
+    """The folder of a model, where its name stands for one."""
+    from workbench.catalog import load_catalog
+
+    entry = load_catalog().models.get(model)
+    path = Path(model if entry is None else entry.ref)
+    return path if path.is_dir() else None
+
+
+CHECK_PARTS: Mapping[str, Callable[[Subject], Computed]] = {
+    "set": of_set,
+    "worst group": worst_group,
+    "shortcut": shortcut,
+    "fit": fit,
+    "calibration": calibration,
+    "corruption": corruption,
+}
+"""All of them, in the order that they are computed in, by a word for each."""
