@@ -16,8 +16,9 @@ from workbench.attribution.job import CHUNK
 from workbench.errors import InputError
 from workbench.evidence.card import CHECKS, assess, examine
 from workbench.evidence.case import pooled, strength
-from workbench.evidence.finding import Evidence, Finding
+from workbench.evidence.finding import Finding
 from workbench.evidence.location import agreement
+from workbench.evidence.reliance import Evidence
 from workbench.evidence.stability import redraw
 from workbench.images.item import ImageItem
 from workbench.models.loading import load_classifier

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.attribution.job import CHUNK
     from workbench.attribution.layers import choose_layer
     from workbench.attribution.matrix import suits
-    from workbench.attribution.methods import METHODS, Method
+    from workbench.attribution.methods import METHODS, UNBELIEVABLE, Method
     from workbench.attribution.record import manifest, npz
     from workbench.attribution.result import Attribution, Score, ScoreKind
     from workbench.attribution.superpixels import segmented
@@ -28,7 +28,7 @@ __getattr__ = handed_on(
         "job": "CHUNK",
         "layers": "choose_layer",
         "matrix": "suits",
-        "methods": "METHODS Method",
+        "methods": "METHODS UNBELIEVABLE Method",
         "record": "manifest npz",
         "result": "Attribution Score ScoreKind",
         "superpixels": "segmented",

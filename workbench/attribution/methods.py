@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
+UNBELIEVABLE = 0.05
+"""A map that misses more than this share of the change of the score that it must sum to is kept back."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Method:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-from workbench.attribution.methods import METHODS
+from workbench.attribution.methods import METHODS, UNBELIEVABLE
+from workbench.drawing import scale_of
 from workbench.errors import InputError
 from workbench.models import Classifier, Placement
+from workbench.texts import panel, panel_chip, panel_image, panel_note
+
+PANEL_EDGE = 256
+"""Pixels of the longer side of a map in a notebook."""
 
 ScoreKind = Literal["logit", "probability", "margin"]
 SCORES: Mapping[str, str] = MappingProxyType(
@@ -119,3 +126,33 @@ class Attribution:
         if self.delta is None or not self.change:
             return None
         return abs(self.delta / self.change)
+
+    def _repr_html_(self) -> str:
+        """The map for a notebook, over the pixels of the image, which it does not hold itself."""
+        method, relative = METHODS[self.method], self.relative_delta
+        facts: dict[str, object] = {
+            "Explained": f"{self.score} of class column {self.target} = {self.output:.4g}",
+            "Settings": ", ".join(f"{name} {value}" for name, value in self.params.items()) or "none",
+            "Values": f"{' x '.join(map(str, self.values.shape))}, in {method.unit}",
+            "Model": self.classifier[:12],
+        }
+        if self.delta is not None:
+            share = "not measurable" if relative is None else f"{relative:.1%} of the change"
+            facts["Convergence delta"] = f"{self.delta:+.3g} ({share})"
+        notes = [] if self.values.any() else [panel_note("This map is zero everywhere.")]
+        if relative is not None and relative > UNBELIEVABLE:
+            words = f"misses {relative:.0%} of the score change that it must sum to: do not take it as the reason"
+            notes = [panel_chip(words, "bad")]
+        return panel(f"Attribution map: {method.title}", facts, *notes, self._picture(method.signed))
+
+    def _picture(self, signed: bool) -> str:
+        """The map and its bar of colours as HTML."""
+        size = self.placement.original
+        factor = min(PANEL_EDGE / max(size), 1.0)
+        small = Image.new("1", (max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)))
+        heatmap = self.placement.scaled(small).to_original(self.heatmap())
+        scale, buffer = scale_of([heatmap], signed), io.BytesIO()
+        Image.fromarray(scale.colours(heatmap)).save(buffer, "PNG")
+        ticks = [label for _, label in scale.ticks()]
+        alt = f"attribution map by {METHODS[self.method].title}"
+        return panel_image(buffer.getvalue(), alt, scale.gradient(), ticks)

@@ -25,6 +25,7 @@ from workbench.stats import (
     share,
     simultaneous,
 )
+from workbench.texts import panel, panel_note, panel_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +73,25 @@ class Breakdown:
         """One figure by the name of the group, in the frame's order."""
         return {str(name): rates[figure] for name, rates in zip(self.frame["group"], self._rates, strict=True)}
 
+    def _repr_html_(self) -> str:
+        """The figures for a notebook, each with its 95 % interval and what it rests on."""
+        groups = zip(self.frame["group"], self.frame["support"], self.frame["enough"], self._rates, strict=True)
+        lines = (
+            (name, f"{support:,}", *(_shown(figure, rate, enough) for figure, rate in rates.items()))
+            for name, support, enough, rates in groups
+        )
+        head = ("Group", "Images", *(f"{figure[:1].upper()}{figure[1:]}" for figure in self.figures))
+        facts = {
+            "Images": f"{self.independence.counted}, split {self.split}" if self.split else self.independence.counted
+        }
+        count = len(self.frame)
+        return panel(
+            f"Figures by {self.by}",
+            facts,
+            panel_rows(head, lines, count, "groups"),
+            panel_note(f"In brackets 95 % intervals, each for itself. {self.independence.sentence}"),
+        )
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Confusion:
@@ -91,6 +111,17 @@ class Confusion:
         """Where the L images of a true and a predicted class stand in the table of predictions, (L,)."""
         row, column = self.class_names.index(label), self.class_names.index(predicted)
         return np.flatnonzero(self.codes == row * len(self.class_names) + column)
+
+
+def _shown(figure: str, rate: Rate, enough: bool) -> str:
+    """A figure with its interval and support; none where too little is there to say it."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return "n/a"
+    if not enough:
+        return f"too few ({rate.support:,}{rate.in_units()})"
+    form = "{:.3f}" if figure == "AUC" else "{:.1%}"
+    value, low, high = map(form.format, (rate.value, rate.low, rate.high))
+    return f"{value} ({low} to {high}) of {rate.support:,}{rate.in_units()}"
 
 
 def breakdown(

@@ -9,19 +9,19 @@ from workbench import handed_on
 if TYPE_CHECKING:
     from workbench.evidence.accord import reading
     from workbench.evidence.card import CHECKS, Check, assess, examine
-    from workbench.evidence.finding import Evidence, Finding, Verdict
+    from workbench.evidence.finding import Finding, Verdict
     from workbench.evidence.location import agreement
     from workbench.evidence.planted import ErrorRates, error_rates
-    from workbench.evidence.reliance import LEAN, UNCOUNTED, Rating, in_sum, rating
+    from workbench.evidence.reliance import LEAN, UNCOUNTED, Evidence, Rating, in_sum, rating
 
 __getattr__ = handed_on(
     __name__,
     {
         "card": "CHECKS Check assess examine",
-        "finding": "Evidence Finding Verdict",
+        "finding": "Finding Verdict",
         "location": "agreement",
         "accord": "reading",
         "planted": "ErrorRates error_rates",
-        "reliance": "LEAN UNCOUNTED Rating in_sum rating",
+        "reliance": "LEAN UNCOUNTED Evidence Rating in_sum rating",
     },
 )

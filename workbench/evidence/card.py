@@ -15,7 +15,8 @@ from workbench.attribution import Attribution
 from workbench.errors import InputError
 from workbench.evidence import faithfulness, location, removal, stability
 from workbench.evidence.case import BUDGETS, Case, Meter
-from workbench.evidence.finding import Evidence, Finding, Outcome
+from workbench.evidence.finding import Finding, Outcome
+from workbench.evidence.reliance import Evidence
 from workbench.images import ImageItem
 from workbench.models import Classifier, Input
 

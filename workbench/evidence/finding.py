@@ -1,15 +1,13 @@
-"""What evidence is: findings in order, each a figure beside what chance gives, and how a figure becomes a verdict."""
+"""What a check finds: a figure beside what chance gives, and how a figure becomes a verdict."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from workbench.errors import InputError
 
 Verdict = Literal["holds", "doubtful", "fails", "not applicable"]
 Curves = Mapping[str, NDArray[np.floating]]
@@ -42,50 +40,6 @@ class Finding:
     meaning: str
     source: str
     curves: Curves | None = dataclasses.field(default=None, repr=False, compare=False)
-
-
-@dataclasses.dataclass(frozen=True)
-class Evidence:
-    """What all checks found about one map.
-
-    Attributes:
-        findings: In the order of `CHECKS`.
-        method: Method of the map.
-        target: Column of the class that it explains.
-        classifier: Digest of the classifier that it was held against.
-        budget: "quick" or "full".
-        seed: What the random orders, noise and weights were drawn from.
-
-    Example:
-        >>> card = wb.assess(clf, item, att, checks=["randomisation", "completeness"])
-        >>> card.verdicts
-        {'completeness': 'not applicable', 'randomisation': 'holds'}
-    """
-
-    findings: tuple[Finding, ...]
-    method: str
-    target: int
-    classifier: str
-    budget: str
-    seed: int
-
-    def __iter__(self) -> Iterator[Finding]:
-        return iter(self.findings)
-
-    def __len__(self) -> int:
-        return len(self.findings)
-
-    def __getitem__(self, name: str) -> Finding:
-        """The finding called `name`."""
-        for finding in self.findings:
-            if finding.name == name:
-                return finding
-        raise InputError(f"This card has no finding {name!r}: choose one of {', '.join(self.verdicts)}.")
-
-    @property
-    def verdicts(self) -> dict[str, Verdict]:
-        """The verdict of each finding by its name."""
-        return {finding.name: finding.verdict for finding in self.findings}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,11 +1,14 @@
-"""What the findings about one map come to in a word, and those about all maps of an image in a sentence."""
+"""The findings about one map as a card, what they come to in a word, and those about all maps of an image."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from workbench.evidence.finding import Finding
+from workbench.attribution import METHODS
+from workbench.errors import InputError
+from workbench.evidence.finding import Finding, Verdict
+from workbench.texts import panel, panel_chip, panel_rows
 
 DECIDING = ("completeness", "randomisation", "repeatability")
 """Checks without which a map is not one of this model's score at all: failing one, it is not to be relied on."""
@@ -15,6 +18,76 @@ of its place; and wrong maps hold their ground under imperceptible noise as well
 ENOUGH = 3
 """With fewer checks that apply, a map that holds them all is still leant on only a little."""
 LEAN, LITTLE, NOT, UNKNOWN = "Lean on it", "Lean on it a little", "Do not rely on it here", "Not known"
+VERDICT_TONES: Mapping[str, str] = {"holds": "good", "doubtful": "doubt", "fails": "bad"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What all checks found about one map.
+
+    Attributes:
+        findings: In the order of `CHECKS`.
+        method: Method of the map.
+        target: Column of the class that it explains.
+        classifier: Digest of the classifier that it was held against.
+        budget: "quick" or "full".
+        seed: What the random orders, noise and weights were drawn from.
+
+    Example:
+        >>> card = wb.assess(clf, item, att, checks=["randomisation", "completeness"])
+        >>> card.verdicts
+        {'completeness': 'not applicable', 'randomisation': 'holds'}
+    """
+
+    findings: tuple[Finding, ...]
+    method: str
+    target: int
+    classifier: str
+    budget: str
+    seed: int
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __getitem__(self, name: str) -> Finding:
+        """The finding called `name`."""
+        for finding in self.findings:
+            if finding.name == name:
+                return finding
+        raise InputError(f"This card has no finding {name!r}: choose one of {', '.join(self.verdicts)}.")
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdict of each finding by its name."""
+        return {finding.name: finding.verdict for finding in self.findings}
+
+    def _repr_html_(self) -> str:
+        """The card for a notebook."""
+        rated = rating(self.findings)
+        facts = {
+            "Class explained": f"column {self.target}",
+            "Model": self.classifier[:12],
+            "Budget and seed": f"{self.budget}, {self.seed}",
+        }
+        head = ("Check", "Verdict", "Figure", "By chance", "What was found", "What that means")
+        table = panel_rows(head, map(_line, self.findings), len(self.findings), "checks")
+        chip = panel_chip(rated.sentence, rated.tone)
+        return panel(f"Evidence of the map by {METHODS[self.method].title}", facts, chip, table)
+
+
+def _line(finding: Finding) -> tuple[object, ...]:
+    """What a card's table says of one finding."""
+    word = finding.verdict
+    figure = "" if finding.value is None else f"{finding.value:.3g}"
+    if finding.low is not None and finding.high is not None:
+        figure += f" ({finding.low:.3g} to {finding.high:.3g})"
+    tone = "plain" if finding.name in UNCOUNTED else VERDICT_TONES.get(word, "plain")
+    name = f"{finding.name} (not counted)" if finding.name in UNCOUNTED else finding.name
+    chance = "" if finding.chance is None else f"{finding.chance:.3g}"
+    return name, panel_chip(word, tone), figure, chance, finding.reason, finding.meaning
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +105,11 @@ class Rating:
     holds: int
     fails: int
     counted: int
+
+    @property
+    def tone(self) -> str:
+        """The word's colour: "good", "doubt", "bad" or "plain"."""
+        return {LEAN: "good", LITTLE: "doubt", NOT: "bad"}.get(self.word, "plain")
 
     @property
     def sentence(self) -> str:

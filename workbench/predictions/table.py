@@ -16,7 +16,7 @@ from workbench.errors import InputError
 from workbench.files import UNNAMED_AT_DEFAULT, facts_of, metadata_of, open_parquet
 from workbench.images import ImageItem
 from workbench.predictions.labels import labels_of, together
-from workbench.texts import shown
+from workbench.texts import PANEL_ROWS, panel, panel_rows, sentence_list, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +41,8 @@ COLUMNS = frozenset(
 )
 ATTRIBUTE = " (attribute)"
 """What follows the name of an attribute's column where the table has a column of that name of its own."""
+PANEL_SPLITS = 6
+"""Splits that a panel counts."""
 UNSURE = 0.1
 """How near, in probability, a score may come to the decision's boundary before the verdict is called unsure."""
 
@@ -164,6 +166,22 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def _repr_html_(self) -> str:
+        """The first images for a notebook, and how many were decided how; rates need intervals: see `breakdown`."""
+        frame, rule = self.frame, self.rule
+        splits = frame["split"].fillna("no split")
+        facts = {f"Decided, {name}": _counted(part) for name, part in list(frame.groupby(splits))[:PANEL_SPLITS]}
+        facts |= {
+            "Classes": sentence_list(rule.class_names),
+            "Rule": _rule_words(rule),
+            "Model": self.model[:12],
+        }
+        names = ["name", "label", "split", "predicted", "confidence", "verdict", "error"]
+        head = frame[names].iloc[:PANEL_ROWS].astype(object)
+        lines = head.where(head.notna(), "").itertuples(index=False, name=None)
+        cells = ([f"{cell:.3f}" if isinstance(cell, float) else cell for cell in line] for line in lines)
+        return panel(f"Predictions of {len(frame):,} images", facts, panel_rows(names, cells, len(frame), "images"))
+
     def save(self, path: Path) -> None:
         """Write one Parquet file; what the numbers belong to goes into its metadata."""
         import pyarrow as pa
@@ -211,6 +229,26 @@ class Predictions:
             why = "is not there" if isinstance(error, FileNotFoundError) else "holds no predictions of the workbench"
             raise InputError(f"{path} {why}: run the audit again.") from None
         return cls(frame, probabilities, logits, rule, facts["model"])
+
+
+def _counted(frame: pd.DataFrame) -> str:
+    """How many images of a part of a table were decided how."""
+    verdicts, unreadable = frame["verdict"].value_counts(), int(frame["error"].notna().sum())
+    counts = {word: int(verdicts.get(word, 0)) for word in ("right", "wrong")}
+    counts |= {"without a label to judge by": len(frame) - sum(counts.values()) - unreadable}
+    counts |= {"unreadable": unreadable, "unsure": int(frame["unsure"].sum())}
+    return ", ".join(f"{count:,} {word}" for word, count in counts.items())
+
+
+def _rule_words(rule: DecisionRule) -> str:
+    """How a class follows from probabilities, in words."""
+    if rule.thresholds is not None:
+        words = "each label from a threshold of its own"
+    elif rule.positive is None or rule.threshold is None:
+        words = "the most probable class"
+    else:
+        words = f"{rule.positive} from {rule.threshold:.4g}, else the most probable other class"
+    return f"{words}; temperature {rule.temperature:.3g}" if rule.temperature != 1 else words
 
 
 def _rule(facts: Mapping[str, Any]) -> DecisionRule:

@@ -9,6 +9,7 @@ from workbench import handed_on
 if TYPE_CHECKING:
     from workbench.texts.escaping import escaped, prose, without_folders
     from workbench.texts.goodness import reads_as_good
+    from workbench.texts.panels import PANEL_ROWS, panel, panel_chip, panel_image, panel_note, panel_rows
     from workbench.texts.values import apart, scalar, shown
     from workbench.texts.wording import chosen, directed, sentence_list, shortened
 
@@ -17,6 +18,7 @@ __getattr__ = handed_on(
     {
         "escaping": "escaped prose without_folders",
         "goodness": "reads_as_good",
+        "panels": "PANEL_ROWS panel panel_chip panel_image panel_note panel_rows",
         "values": "apart scalar shown",
         "wording": "chosen directed sentence_list shortened",
     },

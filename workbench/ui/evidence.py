@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 BUDGETS = {"off": "Off", "quick": "Quick", "full": "Thorough"}
 VERDICT_CHIPS = {"holds": ("✓ holds", "good"), "doubtful": ("? doubtful", "doubt"), "fails": ("✕ fails", "bad")}
-TONES = {"Lean on it": "good", "Lean on it a little": "doubt", "Do not rely on it here": "bad"}
-"""The kind of `gallery.chip` that goes with a rating's word."""
 STRONG, PALE = "#12a594", "#8a9694"
 
 
@@ -44,7 +42,7 @@ def _rate(place: DeltaGenerator, findings: Sequence[Finding]) -> None:
     from workbench.evidence import rating
 
     rated = rating(findings)
-    place.html(gallery.chip(rated.sentence, TONES.get(rated.word, "plain")))
+    place.html(gallery.chip(rated.sentence, rated.tone))
 
 
 def section(view: ImageView, attributions: Mapping[str, Attribution], lines: Mapping[str, DeltaGenerator]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench.attribution import METHODS, Method, manifest, npz
+from workbench.attribution import METHODS, UNBELIEVABLE, Method, manifest, npz
 from workbench.drawing import render
 from workbench.images import ImageItem
 from workbench.ui import choice, draw, evidence, photographs, results, url, warm
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.01
 """Convergence delta, as a share of the change of the score, up to which a map that must add up is called complete."""
-UNBELIEVABLE = 0.05
-"""From this share on such a map is kept back."""
 
 
 Lines = dict[str, "DeltaGenerator"]
