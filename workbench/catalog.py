@@ -20,7 +20,7 @@ from workbench.errors import InputError
 from workbench.files import JOURNAL_VARIABLE, Stamp, cache_folder, data_folder, open_file, stamp_of
 
 CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
-AUDIT_VARIABLE, READ_VARIABLE = "WORKBENCH_AUDIT", "WORKBENCH_READ"
+AUDIT_VARIABLE, READ_VARIABLE, BESIDE_VARIABLE = "WORKBENCH_AUDIT", "WORKBENCH_READ", "WORKBENCH_BESIDE"
 SCHEMES = ("timm", "torchvision", "python", "package", "stamped-metal")
 """What may stand before a colon and makes something else than a path of a reference."""
 SHIPPED_IN = "known"
@@ -236,10 +236,8 @@ def package_folder(name: str) -> Path:
 
 def places() -> set[Path]:
     """The folders that this server was told of or keeps its own things in, as far as messages may name them."""
-    named = (
-        os.environ.get(name)
-        for name in (CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE, AUDIT_VARIABLE, JOURNAL_VARIABLE)
-    )
+    of_models = (MODEL_VARIABLE, BESIDE_VARIABLE, AUDIT_VARIABLE)
+    named = map(os.environ.get, (CONFIG_VARIABLE, *of_models, IMAGES_VARIABLE, JOURNAL_VARIABLE))
     return {
         Path.cwd(),
         Path.home(),

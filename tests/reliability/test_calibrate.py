@@ -173,3 +173,9 @@ def test_of_many_classes_each_is_asked_and_the_predicted_one_stands_for_all() ->
     found = by_check(result)
     assert found["calibration"].verdict == found["calibration by class"].verdict == "warn"
     assert len(calibration_tables(result)["calibration-classes"]) == 3
+
+
+def test_an_anomaly_score_claims_no_probability_and_is_not_held_against_one() -> None:
+    found = by_check(calibration_of(table(), ("defective",), scored=True))
+    assert {result.verdict for result in found.values()} == {"unknown"}
+    assert all("an anomaly score, which orders images and claims no probability" in f.sentence for f in found.values())

@@ -5,6 +5,7 @@ import dataclasses
 import html
 import io
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ import streamlit as st
 import torch
 from PIL import Image
 
+from workbench.catalog import shared
+from workbench.models import read_spec
 from workbench.models.classifier import ask, predict
 from workbench.models.compressed import cheaper
 from workbench.models.loading import load_classifier
@@ -192,6 +195,20 @@ def test_the_class_of_a_model_that_lists_them_in_another_order_is_named_rightly(
     )
     assert told(at).count(": dent, ") == 2
     assert any("of the class dent" in h.proto.body for h in at.get("html"))
+
+
+def test_a_model_that_the_command_line_names_is_compared_with(visit, monkeypatch, tmp_path):
+    """As after `workbench train --from`: the earlier model is no entry of the catalog."""
+    folder = tmp_path / "earlier"
+    shutil.copytree(shared("models/metal-shortcut"), folder)
+    text = (folder / "model.toml").read_text(encoding="utf-8")
+    (folder / "model.toml").write_text(text.replace('title = "', 'title = "Earlier: ', 1), encoding="utf-8")
+    monkeypatch.setenv("WORKBENCH_BESIDE", str(folder))
+    at = visit("probe", view="compare", versus="earlier", map="saliency", **METAL).sound("Probe")
+    title = read_spec(folder).title
+    assert title.startswith("Earlier: ")
+    assert title in at.selectbox(key="versus").options
+    assert any(title in at.unescaped(c.value) for c in at.caption)
 
 
 class Turn(torch.nn.Module):

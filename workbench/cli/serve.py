@@ -7,10 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
-from workbench.catalog import AUDIT_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE, READ_VARIABLE
+from workbench.catalog import AUDIT_VARIABLE, BESIDE_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE, READ_VARIABLE
 from workbench.cli.images import ReadOption, load
 from workbench.errors import InputError
 from workbench.ui.doors import HOSTS_VARIABLE, expected, shown
@@ -33,6 +34,9 @@ def run(
     audit: Annotated[
         Path | None, typer.Option(help="The folder that workbench audit wrote for this model and these images.")
     ] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="The folder of another model with the same classes, to compare with on Probe.")
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8501,
     host: Annotated[
         str, typer.Option(help="127.0.0.1: only this machine; 0.0.0.0: everybody who can reach it.")
@@ -51,6 +55,8 @@ def run(
     """
     model, images = model or os.environ.get(MODEL_VARIABLE), images or os.environ.get(IMAGES_VARIABLE)
     _check_model(model)
+    if beside is not None:
+        _check_model(str(beside.resolve()))
     options = _read(images, read)
     if audit is not None:
         from workbench.audit import open_audit
@@ -62,11 +68,14 @@ def run(
         IMAGES_VARIABLE: images,
         READ_VARIABLE: options,
         AUDIT_VARIABLE: audit and str(audit.resolve()),
+        BESIDE_VARIABLE: beside and str(beside.resolve()),
         HOSTS_VARIABLE: ",".join([*(allow_host or ()), os.environ.get(HOSTS_VARIABLE, "")]).strip(","),
     }
     os.environ.update({name: value for name, value in settings.items() if value})
     expected(host)
     print(f"Explainability workbench: {shown(host, port)} (Ctrl-C stops it)", flush=True)
+    if beside is not None:
+        print(f"Both models: {shown(host, port)}/probe?view=compare&versus={quote(beside.resolve().name)}", flush=True)
     _start(streamlit_command(host, port, browser=not no_browser))
 
 

@@ -74,7 +74,7 @@ def _changed(out: Path, before: Path) -> None:
     """What the card says of before and after, and where both are compared."""
     _, _, rest = (out / "MODEL_CARD.md").read_text(encoding="utf-8").partition("### Before and after\n\n")
     print(rest.partition("\n")[0])
-    print(f"Compare both: workbench run --model {out}, Probe, Compare with another model: {before}")
+    print(f"Compare both: workbench run --model {out} --beside {before}")
 
 
 def _summary(out: Path, minutes: float) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ranking,
         turned,
     )
+    from workbench.reliability.corruption_limits import limit_results
     from workbench.reliability.corruption_words import (
         caveats,
         corruption_results,
@@ -61,6 +62,7 @@ __getattr__ = handed_on(
         "corrupted_evidence": "Traced traced",
         "corruption": "Corrupted corrupted",
         "corruption_figures": "ALL_BY cells holding Measure MEASURES measures_of ranking turned",
+        "corruption_limits": "limit_results",
         "corruption_words": "caveats corruption_results corruption_tables ranking_sentence",
         "drift_compared": "MOST_COMPARED Drift drift",
         "drift_foreign": "Foreign",

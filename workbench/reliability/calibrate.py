@@ -29,6 +29,10 @@ SURE_NEAR = 0.99
 MOST_ASKED = 12
 """Classes that are looked at one by one: those with the most images."""
 CALIBRATED_DRAWS, BOOTSTRAPPED = 100, 500
+SCORED = (
+    "The model answers with an anomaly score, which orders images and claims no probability, so that there is nothing"
+    " to hold it against: the threshold decides, and page Defects says what passes at it."
+)
 Numbers = NDArray[np.float64]
 Units = NDArray[np.intp] | None
 
@@ -133,17 +137,22 @@ class Calibration:
     after: Binned | None
 
 
-def calibration_of(predictions: Predictions, positive: tuple[str, ...] = ()) -> Calibration | str:
+def calibration_of(
+    predictions: Predictions, positive: tuple[str, ...] = (), *, scored: bool = False
+) -> Calibration | str:
     """The calibration of a model on the test split, and the temperature that its validation split asks for.
 
     Args:
         predictions: Of all splits, with the images' groups and families where they are known.
         positive: The classes that are defects: the probability of any of them is looked at, or else that of the class
             which is predicted.
+        scored: Whether the model answers with an anomaly score, which claims no probability.
 
     Returns:
         What was found, or why nothing can be.
     """
+    if scored:
+        return SCORED
     usable = judgeable(predictions, np.isfinite(predictions.logits).all(1))
     cases = Cases(predictions, usable, positive)
     tested = _split(cases, MEASURED_ON)

@@ -238,7 +238,7 @@ def rises(study: Corrupted) -> pd.DataFrame:
     import pandas as pd
 
     lines = []
-    for name, among, mistake in _mistakes(study):
+    for name, among, mistake in mistakes_of(study):
         before = mistake(study.clean)
         for place, kind in enumerate(study.kinds):
             rows = among & (study.decisions[:, place, 0] >= 0)
@@ -255,7 +255,7 @@ def rises(study: Corrupted) -> pd.DataFrame:
 Mistake = Callable[[NDArray[np.intp]], Flags]
 
 
-def _mistakes(study: Corrupted) -> list[tuple[str, Flags, Mistake]]:
+def mistakes_of(study: Corrupted) -> list[tuple[str, Flags, Mistake]]:
     """What is a mistake of which images, as a function of decisions (M,)."""
     if not study.positive:
         return [("mistakes", study.truth >= 0, lambda decided: decided != study.truth)]

@@ -116,14 +116,14 @@ def calibration(subject: Subject) -> Computed:
     from workbench.predictions import known_defects
     from workbench.reliability import calibration_of, calibration_results, calibration_tables
 
-    result = calibration_of(subject.predictions, known_defects(subject.predictions))
+    result = calibration_of(subject.predictions, known_defects(subject.predictions), scored=subject.classifier.scored)
     return {"calibration": tuple(calibration_results(result))}, calibration_tables(result)
 
 
 def corruption(subject: Subject) -> Computed:
     """What disturbs it."""
     from workbench.images import OF_LINE, kinds_of
-    from workbench.reliability import corrupted, corruption_results, corruption_tables, kept_folder
+    from workbench.reliability import corrupted, corruption_results, corruption_tables, kept_folder, limit_results
 
     study = corrupted(
         subject.classifier,
@@ -133,7 +133,8 @@ def corruption(subject: Subject) -> Computed:
         folder=kept_folder(),
         on_progress=lambda *at: subject.report("asking about corrupted images", *at),
     )
-    return {"corruption": tuple(corruption_results(study))}, corruption_tables(study)
+    results = (*corruption_results(study), *limit_results(study, subject.classifier.limits))
+    return {"corruption": results}, corruption_tables(study)
 
 
 def model_folder(model: str) -> Path | None:

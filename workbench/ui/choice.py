@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, scheme, stored_path
+from workbench.catalog import BESIDE_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, scheme, stored_path
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.models import (
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from workbench.models import Classifier, ModelSpec
 
 
+OF_LOGITS = ("timm:", "torchvision:", "huggingface")
+"""Beginnings of the architectures that never answer with an anomaly score."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelChoice:
     """What is known of the chosen model; where it comes from a folder, without loading torch.
@@ -50,6 +54,7 @@ class ModelChoice:
         limits: The most mistakes that are acceptable, where its description says so.
         labels: All that it knows, where several can be true of one image.
         label: The one that is asked about; the rule is about it alone.
+        scored: Whether it answers with an anomaly score; None where only the loaded model can say.
     """
 
     ref: str
@@ -65,6 +70,7 @@ class ModelChoice:
     limits: Limits = NO_LIMITS
     labels: tuple[str, ...] = ()
     label: str | None = None
+    scored: bool | None = False
 
     @property
     def identity(self) -> dict[str, object]:
@@ -129,6 +135,11 @@ def classifier(choice: ModelChoice) -> Classifier:
     return _ruled(clf if choice.label is None else clf.label(choice.label), choice.rule)
 
 
+def scored(choice: ModelChoice) -> bool:
+    """Whether a model answers with an anomaly score; loads it where its description does not say."""
+    return classifier(choice).scored if choice.scored is None else choice.scored
+
+
 def folder_key(ref: str) -> str:
     """The digest of a model of the catalog that lies in a folder, without loading it."""
     folder = Path(load_catalog().models[ref].ref)
@@ -136,10 +147,18 @@ def folder_key(ref: str) -> str:
 
 
 def other(ref: str) -> Classifier:
-    """Another model of the catalog that lies in a folder, loaded."""
-    folder = Path(load_catalog().models[ref].ref)
+    """Another model that lies in a folder, loaded: one of the catalog, or the one that the command line names beside
+    the first."""
+    entry = load_catalog().models.get(ref)
+    folder = Path(ref if entry is None else entry.ref)
     spec = read_spec(folder)
     return _ruled(_load(ref, spec_key(folder, spec)), _rule_of(spec))
+
+
+def beside() -> Path | None:
+    """The folder of another model to compare with, where the command line names one."""
+    folder = os.environ.get(BESIDE_VARIABLE)
+    return Path(folder) if folder else None
 
 
 def _ruled(clf: Classifier, rule: DecisionRule) -> Classifier:
@@ -246,6 +265,7 @@ def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
         size=weights.stat().st_size,
         limits=Limits(**spec.limits.model_dump()),
         labels=tuple(spec.classes) if spec.head == "multilabel" else (),
+        scored=spec.head == "anomaly" if spec.head or spec.architecture.startswith(OF_LOGITS) else None,
     )
 
 
@@ -268,6 +288,7 @@ def _from_classifier(ref: str, clf: Classifier, source: str) -> ModelChoice:
         notes=clf.notes,
         limits=clf.limits,
         labels=clf.class_names if clf.head.several else (),
+        scored=clf.scored,
     )
 
 
@@ -281,7 +302,7 @@ def _typed_folder(ref: str) -> Path | None:
 
 def _given(ref: str) -> bool:
     """Whether the command line named this model: then it is trusted."""
-    return ref == os.environ.get(MODEL_VARIABLE)
+    return ref in (os.environ.get(MODEL_VARIABLE), os.environ.get(BESIDE_VARIABLE))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -41,7 +41,7 @@ def section(view: ImageView) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = {
             **{how: f"Compressed copy: {how}" for how in CHEAPER},
-            **{option: load_catalog().models[ref].title for option, ref in options.items()},
+            **{option: _title(ref) for option, ref in options.items()},
         }
         other = url.select(
             "Compare with", list(titles), key="versus", default="int8", format_func=titles.__getitem__, width=280
@@ -66,16 +66,24 @@ def section(view: ImageView) -> None:
 
 
 def _others(model: choice.ModelChoice) -> dict[str, str]:
-    """The catalog's models with the same classes, by their address; one may be named like a compressed copy."""
-    options = {}
-    for ref, entry in load_catalog().models.items():
+    """The models with the same classes that the catalog, or the command line, names, by their address; one may be
+    named like a compressed copy."""
+    folders = {ref: (ref, Path(entry.ref)) for ref, entry in load_catalog().models.items()}
+    if (beside := choice.beside()) is not None:
+        folders[str(beside)] = (beside.name, beside)
+    options: dict[str, str] = {}
+    for ref, (name, folder) in folders.items():
         try:
-            folder = Path(entry.ref)
             if ref != model.ref and folder.is_dir() and set(read_spec(folder).classes) == set(model.rule.class_names):
-                options[url.named(ref, CHEAPER)] = ref
+                options[url.named(name, [*CHEAPER, *options])] = ref
         except InputError:  # an entry that cannot be read is told of where it is chosen
             continue
     return options
+
+
+def _title(ref: str) -> str:
+    entry = load_catalog().models.get(ref)
+    return entry.title if entry else read_spec(Path(ref)).title or Path(ref).name
 
 
 def _cheaper(model: choice.ModelChoice, first: Classifier, other: str) -> Classifier:

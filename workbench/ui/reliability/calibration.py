@@ -20,7 +20,7 @@ from workbench.reliability import (
     calibration_tables,
     diagram_table,
 )
-from workbench.ui import checks, draw
+from workbench.ui import checks, choice, draw
 from workbench.ui.progress import guarded
 from workbench.ui.reliability import calibration_chart
 from workbench.ui.reliability.scope import Scope
@@ -70,7 +70,11 @@ def known(scope: Scope) -> Sequence[CheckResult]:
 
 def kept(scope: Scope) -> Calibration | str:
     """What was found of the predictions; it takes a moment."""
-    return scope.kept(("calibration", scope.positive), lambda: calibration_of(scope.predictions, scope.positive))
+    scored = choice.scored(scope.model)
+    return scope.kept(
+        ("calibration", scope.positive, scored),
+        lambda: calibration_of(scope.predictions, scope.positive, scored=scored),
+    )
 
 
 def _rates(result: Calibration) -> None:

@@ -23,6 +23,7 @@ from workbench.reliability import (
     corruption_results,
     corruption_tables,
     kept_folder,
+    limit_results,
     measures_of,
     ranking_sentence,
     turned,
@@ -66,7 +67,7 @@ def section(scope: Scope) -> None:
         _offer(scope, suite, SAMPLES[many])
         return
     study = finished.study
-    checks.lines(finished.results[:1])
+    checks.lines([finished.results[0], *limit_results(study, scope.model.limits)])
     measures = measures_of(study)
     counted = url.segments(
         "What is counted", measures, key="turned", default=measures[0], format_func=lambda name: COUNTED[name]
@@ -88,7 +89,7 @@ def known(scope: Scope) -> Sequence[CheckResult]:
         for suite in SUITES:
             finished = _recall(scope, suite, many)
             if finished is not None:
-                return finished.results
+                return (*finished.results, *limit_results(finished.study, scope.model.limits))
     return ()
 
 

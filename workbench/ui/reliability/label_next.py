@@ -75,7 +75,8 @@ def _listed(scope: Scope, result: NextToLabel) -> None:
         draw.download("Set with the list (CSV)", lambda: _manifest(scope, result), "label-next.csv", "label next set")
     st.caption(
         "Fill in the labels of the second table, put it into the folder of the images, and go on from the model:"
-        " `workbench train label-next.csv --from MODEL --out NEW`. Costs count an escape and an overkill alike."
+        " `workbench train label-next.csv --from MODEL --out NEW`; then compare both: `workbench run --model NEW"
+        " --beside MODEL`. Costs count an escape and an overkill alike."
     )
 
 
