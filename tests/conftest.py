@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: many small tests gain nothing from more
 
+import functools
 import io
 import re
 import signal
@@ -184,11 +185,14 @@ def refusal() -> Refusal:
 @pytest.fixture(scope="session")
 def page_class() -> type[AppTest]:
     """Streamlit's simulated visitor, who can also tell what stands on the page."""
+    from streamlit.components.v2 import manifest_scanner
     from streamlit.testing.v1 import AppTest
 
     from workbench.attribution.methods import METHODS
 
     titles = {method.title for method in METHODS.values()}
+    # Each AppTest reads the metadata of every installed package for components: once is enough.
+    manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
     class Page(AppTest):
         @staticmethod

@@ -2,6 +2,7 @@
 what it left out."""
 
 import ast
+import functools
 import time
 from pathlib import Path
 
@@ -26,12 +27,13 @@ ABSURD = {
     "no number": "nan",
     "paths": "../../../../etc/passwd\0",
     "words": "\u202e![x](http://a) :material/bolt: ${7*7}",
-    "many": ["saliency"] * 3000,
+    "many": ["saliency"] * 1000,
     "nothing": "",
 }
 FULL = "fill:0.01,0.01,0.99,0.99:inpaint"
 
 
+@functools.cache
 def keys():
     """What a link can hold, read from the source: the keys of widgets that stand in the address, and those that are
     read from it."""
