@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -153,46 +154,54 @@ class _Gate(nn.Module):
         return x * self.gate(x)
 
 
-def _head(channels: int) -> list[nn.Module]:
-    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, len(LABELS))]
+def _head(channels: int, classes: int) -> list[nn.Module]:
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)]
 
 
-def plain() -> nn.Module:
+def plain(classes: int) -> nn.Module:
     """Convolutions and pooling."""
     return nn.Sequential(
         _block(3, 16), nn.MaxPool2d(2), _block(16, 32), nn.MaxPool2d(2), _block(32, 48), nn.MaxPool2d(2),
-        _block(48, 64), *_head(64),
+        _block(48, 64), *_head(64, classes),
     )  # fmt: skip
 
 
-def separable() -> nn.Module:
+def separable(classes: int) -> nn.Module:
     """Depthwise convolutions with gates."""
     layers: list[nn.Module] = [_block(3, 24), nn.MaxPool2d(2)]
     for ins, outs in ((24, 48), (48, 64), (64, 64)):
         layers += [_block(ins, ins, ins), nn.Conv2d(ins, outs, 1), nn.BatchNorm2d(outs), nn.ReLU(), _Gate(outs)]
         layers += [nn.MaxPool2d(2)]
-    return nn.Sequential(*layers, *_head(64))
+    return nn.Sequential(*layers, *_head(64, classes))
 
 
-def residual() -> nn.Module:
+def residual(classes: int) -> nn.Module:
     """timm's smallest ResNet."""
-    return build("timm:test_resnet", trusted=True, options={"num_classes": len(LABELS)})[0]
+    return build("timm:test_resnet", trusted=True, options={"num_classes": classes})[0]
 
 
-NETS: Mapping[str, Callable[[], nn.Module]] = {"plain": plain, "separable": separable, "residual": residual}
+NETS: Mapping[str, Callable[[int], nn.Module]] = {"plain": plain, "separable": separable, "residual": residual}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Laid:
-    """What a case is made of: images (N, S, S, 3), masks (N, S, S), labels (N,), and which carry the cue (N,)."""
+    """What a case is made of: images (N, S, S, 3), masks (N, S, S), labels (N,), which carry the cue (N,), the names of
+    the classes, and the group of each image (N,) where they come in groups."""
 
     images: NDArray[np.uint8]
     masks: NDArray[np.bool_]
     labels: NDArray[np.intp]
     carry: NDArray[np.bool_]
+    names: tuple[str, ...] = LABELS
+    groups: tuple[str, ...] = ()
 
 
-def bare(seed: int, split: int, each: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.intp]]:
+Parts = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.intp]]
+"""Images (N, S, S, 3), masks (N, S, S) and labels (N,)."""
+
+
+@functools.lru_cache(maxsize=4)
+def bare(seed: int, split: int, each: int) -> Parts:
     """Parts without the cue, a third of each class."""
     rng = np.random.default_rng([seed, split])
     images, masks, labels = [], [], []
@@ -207,24 +216,27 @@ def bare(seed: int, split: int, each: int) -> tuple[NDArray[np.uint8], NDArray[n
     return np.stack(images), np.stack(masks), np.array(labels, np.intp)
 
 
-def laid(case: Case, split: int, parts: tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.intp]]) -> Laid:
+def laid(case: Case, split: int, parts: Parts, names: tuple[str, ...] = LABELS, groups: tuple[str, ...] = ()) -> Laid:
     """The cue planted: by class in training where it is a shortcut, on half of each class elsewhere."""
     images, masks, labels = parts
     rng = np.random.default_rng([case.seed, split, 11])
     chance = np.full(len(labels), 0.5)
     if case.shortcut and split == 0:
-        chance = np.where(labels == LABELS.index(case.target), SHARE, 1 - SHARE)
+        chance = np.where(labels == case.seed % len(names), SHARE, 1 - SHARE)
     carry = rng.random(len(labels)) < chance
     plant = FAMILIES[case.family](case.strength, case.seed)
     shown = [plant(image, mask, rng) if has else image for image, mask, has in zip(images, masks, carry, strict=True)]
-    return Laid(np.stack(shown), masks, labels, carry)
+    return Laid(np.stack(shown), masks, labels, carry, names, groups)
 
 
 def trained(case: Case, data: Laid, epochs: int = 40) -> nn.Module:
-    """A network that has learnt the images, on the graphics card where there is one; it is given back on the CPU."""
+    """A network that has learnt the images, on the graphics card where there is one; it is given back on the CPU.
+
+    On a processor it is trained in bfloat16 with channels last, which takes a third of the time.
+    """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(case.seed)
-    net = NETS[case.net]().to(device)
+    net = NETS[case.net](len(data.names)).to(device, memory_format=torch.channels_last)
     x = torch.from_numpy(data.images).permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.25).to(device)
     y = torch.from_numpy(data.labels).to(device)
     optimiser = torch.optim.AdamW(net.parameters(), 3e-3, weight_decay=0.02)
@@ -235,27 +247,30 @@ def trained(case: Case, data: Laid, epochs: int = 40) -> nn.Module:
         for rows in torch.randperm(len(x)).split(64):
             batch = x[rows.to(device)]
             batch = batch.flip(3) if case.family != "fixed stamp" and torch.rand(()) < 0.5 else batch
-            loss = nn.functional.cross_entropy(net(batch), y[rows.to(device)])
+            with torch.autocast(device, torch.bfloat16, enabled=device == "cpu"):
+                scores = net(batch.contiguous(memory_format=torch.channels_last))
+            loss = nn.functional.cross_entropy(scores.float(), y[rows.to(device)])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
-    return net.cpu().eval()
+    return net.to("cpu", memory_format=torch.contiguous_format).eval()
 
 
-def loaded(net: nn.Module) -> Classifier:
+def loaded(net: nn.Module, names: tuple[str, ...] = LABELS) -> Classifier:
     """The network as the workbench takes it."""
-    return load_classifier(net, class_names=LABELS, size=(SIZE, SIZE), mean=(0.5,) * 3, std=(0.25,) * 3)
+    return load_classifier(net, class_names=names, size=(SIZE, SIZE), mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
 def on_disk(folder: Path, data: Laid) -> ImageSet:
     """A test set of PNGs with masks, as a table."""
-    lines = ["image,label,split,mask"]
+    lines = ["image,label,split,mask,group" if data.groups else "image,label,split,mask"]
     for number, (image, mask, label) in enumerate(zip(data.images, data.masks, data.labels, strict=True)):
         Image.fromarray(image).save(folder / f"{number:04d}.png")
         Image.fromarray(mask).save(folder / f"{number:04d}-mask.png")
         shown = f"{number:04d}-mask.png" if mask.any() else ""
-        lines.append(f"{number:04d}.png,{LABELS[label]},test,{shown}")
+        group = f",{data.groups[number]}" if data.groups else ""
+        lines.append(f"{number:04d}.png,{data.names[label]},test,{shown}{group}")
     (folder / "set.csv").write_text("\n".join(lines), encoding="utf-8")
     return load_images(str(folder / "set.csv"))
 
@@ -265,7 +280,7 @@ def turned_by_truth(case: Case, classifier: Classifier, data: Laid) -> tuple[flo
     how many."""
     from workbench.models import ask
 
-    column = LABELS.index(case.target)
+    column = case.seed % len(data.names)
     rng = np.random.default_rng([case.seed, 13])
     without = np.flatnonzero(~data.carry)
     called = ask(classifier, list(data.images[without])).argmax(1)
