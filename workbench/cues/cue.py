@@ -34,6 +34,9 @@ class Exchange(Protocol):
     def take(self, carrier: Pixels, rng: np.random.Generator, *, decoy: bool) -> Pixels | None:
         """An image with the cue, without it."""
 
+    def carries(self, image: Pixels) -> bool:
+        """Whether an image shows the cue."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Cue:

@@ -117,9 +117,11 @@ class Content:
     def take(self, carrier: Pixels, rng: np.random.Generator, *, decoy: bool) -> Pixels | None:
         """The place as an image of another class shows it, of images that show there what those of the class do; a
         decoy another place as large."""
-        if self.likeness.of(cut(Seen(carrier), self.box)) <= CARRIED:
-            return None
-        return exchanged(carrier, self.box, self.others, rng, decoy=decoy)
+        return exchanged(carrier, self.box, self.others, rng, decoy=decoy) if self.carries(carrier) else None
+
+    def carries(self, image: Pixels) -> bool:
+        """Whether the place shows what it does in images of the class, rather than what it does in others."""
+        return self.likeness.of(cut(Seen(image), self.box)) > CARRIED
 
 
 def places(study: Study, target: str) -> Iterator[Cue]:

@@ -80,6 +80,10 @@ class Mark:
         match, box = best_match(grey_of(carrier), self.templates)
         return exchanged(carrier, box, self.others, rng, decoy=decoy) if box and match >= self.least else None
 
+    def carries(self, image: Pixels) -> bool:
+        """Whether the mark is found."""
+        return best_match(grey_of(image), self.templates)[0] >= self.least
+
 
 def best_match(image: NDArray[np.float32], templates: Sequence[NDArray[np.float32]]) -> tuple[float, Box | None]:
     """The best normalised cross-correlation (Lewis 1995) of templates (h, w) with an image (H, W), and where it is;

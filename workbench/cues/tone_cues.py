@@ -119,6 +119,11 @@ class Levels:
         """An image on the side of the class brought to the level of the others."""
         return self._to(carrier, self.others, rng, decoy)
 
+    def carries(self, image: Pixels) -> bool:
+        """Whether its level lies on the side of the class."""
+        present = self.tone.level(image, np.ones(image.shape[:2], bool))
+        return present > self.border if self.own > self.border else present < self.border
+
     def _to(self, image: Pixels, level: float, rng: np.random.Generator, decoy: bool) -> Pixels | None:
         present = self.tone.level(image, np.ones(image.shape[:2], bool))
         way = self.tone.up if level > present else self.tone.down

@@ -151,11 +151,12 @@ def _variants(
             edited = way(image, rng, decoy=decoy)
             if edited is None:
                 return
-            yield edited if mask is None or not mask.any() or not cue.spares else _sparing(image, edited, mask)
+            yield edited if mask is None or not mask.any() or not cue.spares else sparing(image, edited, mask)
 
 
-def _sparing(image: Pixels, edited: Pixels, mask: NDArray[np.bool_]) -> Pixels:
-    """The edit outside of what a mask (H, W) shows, its edge feathered."""
+def sparing(image: Pixels, edited: Pixels, mask: NDArray[np.bool_]) -> Pixels:
+    """An edit of an image (H, W, C) outside of what a mask (H, W) shows, its edge feathered; all of the edit where it
+    has another size."""
     from scipy.ndimage import binary_dilation, gaussian_filter
 
     if edited.shape != image.shape:

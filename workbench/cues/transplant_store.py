@@ -33,6 +33,10 @@ class Past:
     def take(self, carrier: Pixels, rng: np.random.Generator, *, decoy: bool) -> Pixels | None:
         """None."""
 
+    def carries(self, image: Pixels) -> bool:
+        """False, for it cannot be told any more."""
+        return False
+
 
 def transplanted(
     study: Study, cue: Cue, folder: Path | None, on_progress: Callable[[int, int], None] | None = None

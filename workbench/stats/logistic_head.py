@@ -50,12 +50,17 @@ def head_probabilities(
 
 
 def head_answers(
-    features: NDArray[np.floating], labels: NDArray[np.intp], learn: NDArray[np.intp], judge: NDArray[np.intp]
+    features: NDArray[np.floating],
+    labels: NDArray[np.intp],
+    learn: NDArray[np.intp],
+    judge: NDArray[np.intp],
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """The probabilities that a logistic regression gives the rows `judge`, of the classes that occur in the rows
     `learn`, in their order.
 
-    Features (M, D) are brought to unit variance first.
+    Features (M, D) are brought to unit variance first; `weights` say how much each row of `learn` counts, one each
+    where missing.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -65,6 +70,6 @@ def head_answers(
     head = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=MOST_ITERATIONS))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        head.fit(features[learn], labels[learn])
+        head.fit(features[learn], labels[learn], logisticregression__sample_weight=weights)
     answers: NDArray[np.float64] = head.predict_proba(features[judge])
     return answers
