@@ -26,6 +26,11 @@ class Exchanged:
     def take(self, carrier, rng, *, decoy):
         return self._with(carrier, self.own if decoy else self.others, rng)
 
+    def carries(self, image):
+        inside = self.region.on(*image.shape[:2])
+        means = [np.mean([source[inside].mean() for source in side]) for side in (self.own, self.others)]
+        return bool(abs(image[inside].mean() - means[0]) < abs(image[inside].mean() - means[1]))
+
     def _with(self, image, sources, rng):
         inside = self.region.on(*image.shape[:2])[..., None]
         return np.where(inside, sources[int(rng.integers(len(sources)))], image).astype(image.dtype)

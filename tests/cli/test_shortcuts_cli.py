@@ -43,7 +43,7 @@ def run(model, parts, tmp_path_factory):
     folder = parts.items[0].source.path.parents[1]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(cue_search, "PROPOSERS", {"place": corners})
-        assert call("shortcuts", "--model", str(model), "--images", str(folder), "--out", str(out)) == 0
+        assert call("shortcuts", "--model", str(model), "--images", str(folder), "--out", str(out), "--refit") == 0
     return out, printed.getvalue(), folder
 
 
@@ -73,6 +73,9 @@ def test_the_corner_is_named_for_either_class_with_its_proof(run) -> None:
     assert "not looked for: a mark that may lie anywhere" in found
     for row in found.values():
         assert row["sentence"] in printed
+    fitted = found[f"bright: {PLACE}, last layer fitted anew"]
+    assert (fitted["verdict"], fitted["figure"]) == ("unknown", None)
+    assert "The last layer of this model cannot be fitted anew" in fitted["sentence"]
 
 
 def test_tables_hold_each_image_and_agree_with_the_findings(run) -> None:
@@ -109,7 +112,7 @@ def test_a_second_run_tries_nothing_again_and_writes_the_same(run, model, monkey
     before = {path.name: path.read_bytes() for path in out.rglob("*") if path.suffix in (".json", ".csv", ".png")}
     monkeypatch.setattr(cue_search, "PROPOSERS", {"place": corners})
     monkeypatch.setattr(transplant_store, "transplant", lambda *_: pytest.fail("it was tried before"))
-    assert call("shortcuts", "--model", str(model), "--images", str(folder), "--out", str(out)) == 0
+    assert call("shortcuts", "--model", str(model), "--images", str(folder), "--out", str(out), "--refit") == 0
     assert capsys.readouterr().out == printed
     assert {path.name: path.read_bytes() for path in out.rglob("*") if path.name in before} == before
 

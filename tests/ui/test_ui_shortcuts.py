@@ -102,8 +102,17 @@ def test_the_planted_cue_is_found_by_the_button_and_shown_with_its_proof(visit, 
     assert len(links) >= 10
     assert "chance, had it been proposed" in text
     assert "Not looked for: the class “stain”" in text
+    fine(next(b for b in at.button if b.label == "Fit the last layer anew").click().run())
+    fitted = next(d.value for d in at.dataframe if d.value.columns[0] == "decided by").set_index("decided by")
+    assert fitted.index[0] == "the model"
+    assert fitted.index[2] == "last layer fitted on labels with and without the cue alike"
+    words = re.search(r"fitted anew on (\d+) images", texts(at))
+    assert words
+    assert int(words[1]) > 300
     cache.shelf.clear()
-    assert headline(visit()).splitlines()[0] == first, "it stands after a restart"
+    at = visit()
+    assert headline(at).splitlines()[0] == first, "it stands after a restart"
+    assert words[0] in texts(at), "and so does the last layer"
 
 
 def test_a_link_starts_the_search_and_one_for_another_model_does_not(visit, one_cue):

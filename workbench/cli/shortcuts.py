@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,9 +17,10 @@ from workbench.errors import InputError
 from workbench.files import FINDINGS, TABLES_IN, CheckResult
 
 if TYPE_CHECKING:
-    from workbench.cues import Search
+    from workbench.cues import Cue, Refit, Search
     from workbench.images import ImageSet
 
+Fit = Callable[["Cue"], "tuple[CheckResult, Refit | None]"]
 CARRIERS, PAIRS, TRIALS = "manifest.csv", "before-after", "trials"
 
 
@@ -31,6 +32,9 @@ def shortcuts(
     split: Annotated[
         str, typer.Option(help="test: the test split alone; all: every image, where none trained the model.")
     ] = "test",
+    refit: Annotated[
+        bool, typer.Option(help="For each proven cue, fit the last layer anew on images in which it says nothing.")
+    ] = False,
 ) -> None:
     """Find what a model really goes by: cues are proposed on one half of a sample of images and tried on the other.
 
@@ -44,20 +48,21 @@ def shortcuts(
     show(image_set)
     out.mkdir(parents=True, exist_ok=True)
     with Meter() as meter:
-        search, looked_at = _search(model, image_set, out, meter.report, split)
+        search, looked_at, fit = _search(model, image_set, out, meter.report, split)
+        refits = [fit(finding.cue) for finding in search.accused] if refit else []
     from workbench.cues import cue_results
 
-    results = [looked_at, *cue_results(search)]
-    _write(out, image_set, search, results)
+    results = [looked_at, *cue_results(search), *(result for result, _ in refits)]
+    _write(out, image_set, search, results, [fitted for _, fitted in refits if fitted is not None])
     tell(results)
     print(f"Wrote {FINDINGS} and {TABLES_IN}{_others(search)} to {out}")
 
 
 def _search(
     model: str, image_set: ImageSet, out: Path, report: Callable[[str, int, int], None], split: str
-) -> tuple[Search, CheckResult]:
-    """The finished search, and which images it is about."""
-    from workbench.cues import search, study_of
+) -> tuple[Search, CheckResult, Fit]:
+    """The finished search, which images it is about, and what fits the last layer anew for a cue, or says why not."""
+    from workbench.cues import refit_result, refitted, search, study_of
     from workbench.images import testing_items
     from workbench.journal import told_apart_here
     from workbench.predictions import named_units
@@ -75,17 +80,34 @@ def _search(
     result = search(sample, lambda *at: report(at[0].lower(), *at[1:]), out / TRIALS)
     tested = split == "test" and (len(items) < len(image_set) or all(item.split == "test" for item in items))
     where = "of the test split" if tested else "of the set; no split says on which of them the model was trained"
-    return result, CheckResult(
+    looked_at = CheckResult(
         "images looked at",
         "ok" if tested else "unknown",
         f"{len(sample.items):,} of {len(items):,} images {where}, in {len(set(sample.units.tolist())):,} units.",
         support=len(sample.items),
     )
 
+    def fit(cue: Cue) -> tuple[CheckResult, Refit | None]:
+        try:
+            made = refitted(
+                sample,
+                cue,
+                image_set.items,
+                units=units,
+                on_progress=lambda *at: report("fitting the last layer", *at),
+            )
+        except InputError as error:
+            return CheckResult(f"{cue.target}: {cue.name}, last layer fitted anew", "unknown", str(error)), None
+        return refit_result(made), made
 
-def _write(out: Path, image_set: ImageSet, search: Search, results: list[CheckResult]) -> None:
+    return result, looked_at, fit
+
+
+def _write(out: Path, image_set: ImageSet, search: Search, results: list[CheckResult], refits: Sequence[Refit]) -> None:
     """Write all that was found; what an earlier run found in the same folder is replaced."""
-    from workbench.cues import carriers_of, costs_table, trials_table, tried_table
+    import pandas as pd
+
+    from workbench.cues import carriers_of, costs_table, refit_table, trials_table, tried_table
     from workbench.images import as_image
     from workbench.quality import write_manifest
 
@@ -100,7 +122,9 @@ def _write(out: Path, image_set: ImageSet, search: Search, results: list[CheckRe
                 as_image(pixels).save(out / PAIRS / f"{number:02}-{name}.png")
     if (carriers := carriers_of(search, image_set)) is not None:
         write_manifest(out / CARRIERS, carriers)
-    write_findings(out, results, tables, tables)
+    if refits:
+        tables["refits"] = pd.concat([refit_table(refit) for refit in refits], ignore_index=True)
+    write_findings(out, results, tables, [*tables, "refits"])
 
 
 def _others(search: Search) -> str:

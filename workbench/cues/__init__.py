@@ -7,7 +7,7 @@ from workbench.cues.cue_cost import Cost, costs_of
 from workbench.cues.cue_findings import ENOUGH_POWER, MATTERS, Finding, Search, Unsearched, Verdict
 from workbench.cues.cue_results import carriers_of, costs_table, cue_results, trials_table, tried_table
 from workbench.cues.cue_sample import LEAST_CALLED, Study, study_of
-from workbench.cues.cue_search import PROPOSERS, search
+from workbench.cues.cue_search import PROPOSERS, proposed_again, search
 from workbench.cues.cue_words import (
     CUE_VERDICTS,
     advice_of,
@@ -21,4 +21,4 @@ from workbench.cues.defect_followed import Followed, followed
 from workbench.cues.refit import HEADS, Refit, refitted
 from workbench.cues.refit_words import HEAD_TITLES, refit_result, refit_table, refit_words
 from workbench.cues.transplant import Transplant, Turned, transplant
-from workbench.cues.transplant_store import RECORDED, recorded
+from workbench.cues.transplant_store import RECORDED, Past, recorded

@@ -15,6 +15,7 @@ from workbench.cues.proof_power import power_of
 from workbench.cues.tone_cues import properties
 from workbench.cues.transplant import Transplant
 from workbench.cues.transplant_store import transplanted
+from workbench.errors import InputError
 
 Proposer = Callable[[Study, str], Iterator[Cue]]
 PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "mark": marks, "property": properties}
@@ -66,6 +67,18 @@ def search(study: Study, on_progress: Report | None = None, folder: Path | None 
         tuple(study.classifier.class_names),
         followed(study, lambda done, total: report("Taking defects away", done, total)),
     )
+
+
+def proposed_again(study: Study, cue: Cue) -> Cue:
+    """A cue of which only the record is left, with its means to edit images: proposed anew from the same study.
+
+    Raises:
+        InputError: It is not proposed any more.
+    """
+    for own in PROPOSERS[cue.kind](study, cue.target) if cue.kind in PROPOSERS else ():
+        if own.name == cue.name:
+            return own
+    raise InputError(f"The cue {cue.name} is not proposed any more: search for shortcuts again.")
 
 
 def _unsearched(study: Study) -> tuple[Unsearched, ...]:

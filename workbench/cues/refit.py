@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workbench.cues.cue import Cue
 from workbench.cues.cue_sample import Study
 from workbench.cues.transplant import LEAST_TRIED, sparing
+from workbench.cues.transplant_store import Past
 from workbench.errors import InputError
 from workbench.images import ImageItem, Pixels, digest
 from workbench.predictions import units_among
@@ -70,13 +71,20 @@ class Refit:
     def gain(self) -> Rate:
         """By how much more of the misled images the balanced head is right about than the model."""
         part = self.frame[self.frame["misled"]]
-        own = (part["balanced"] == part["label"]).to_numpy(float) - (part["before"] == part["label"]).to_numpy(float)
+        own: NDArray[np.float64] = (part["balanced"] == part["label"]).to_numpy(float) - (
+            part["before"] == part["label"]
+        ).to_numpy(float)
         return mean_of(own, units=part["unit"].to_numpy(np.intp))
 
     @property
     def enough(self) -> bool:
         """Whether enough images that the cue misleads could be judged to say anything."""
         return int(self.frame["misled"].sum()) >= LEAST_TRIED
+
+    @property
+    def record(self) -> Refit:
+        """The same as it can be written by `workbench.files.write_value`: without the means to edit images."""
+        return dataclasses.replace(self, cue=dataclasses.replace(self.cue, exchange=Past(), crop=None))
 
     @property
     def mends(self) -> bool:

@@ -83,6 +83,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "reliability figure": _kind("table", "figure", megabytes=6),
         "head study": _kind(*MODEL, "images", "families", "dealt", "record", "features", megabytes=2),
         "shortcuts": _kind(*MODEL, "images", "items", "units", "kinds", version=4, megabytes=14),
+        "refit": _kind(*MODEL, "images", "items", "units", "cue", megabytes=4),
         "covering": _kind(*MODEL, "table", "split", "region", "target", "fill", "chosen", "others"),
         "defects figure": _kind("table", "positive", "chosen on", "figure"),
         "localisation": _kind(*MODEL, "images", "table", "positive", "chosen on", "method"),

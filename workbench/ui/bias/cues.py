@@ -30,7 +30,7 @@ from workbench.files import frame_csv
 from workbench.images import Pixels, as_image
 from workbench.quality import manifest
 from workbench.ui import draw, url
-from workbench.ui.bias import images, tables
+from workbench.ui.bias import images, refits, tables
 from workbench.ui.bias.scope import Scope
 from workbench.ui.text import plain
 
@@ -95,6 +95,7 @@ def _accused(scope: Scope, search: Search) -> None:
         _shown(finding)
         _cost(search, finding)
         st.markdown(f"**What to do.** {plain(advice_of(finding), LONGEST_NAMES)}")
+        refits.section(scope, finding)
         _carriers(scope, finding)
         _downloads(scope, search, finding)
 
