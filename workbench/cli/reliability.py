@@ -92,7 +92,7 @@ def reliability(
     results: list[CheckResult] = []
     tables: dict[str, pd.DataFrame] = {}
     with Meter() as meter:
-        subject = _subject(model, image_set, out, meter.report)
+        subject = subject_of(model, image_set, out, meter.report)
         for part in ASKED_PARTS.values():
             said, more = part(subject)
             results += said
@@ -102,7 +102,8 @@ def reliability(
     print(f"Wrote {FINDINGS} and {len(tables)} tables to {out}")
 
 
-def _subject(model: str, image_set: ImageSet, out: Path, report: Report) -> Subject:
+def subject_of(model: str, image_set: ImageSet, out: Path, report: Report) -> Subject:
+    """What commands ask about, with the model's answers and the families of the images."""
     from workbench.journal import told_apart_here
     from workbench.predictions import with_families
     from workbench.quality import families_of_set, look_for_families
