@@ -23,7 +23,7 @@ ORDER = (
     ("report",),
     ("training",),
     ("cues",),
-    ("bias", "defects", "probe", "quality", "reliability"),
+    ("bias", "defects", "probe", "quality", "reliability", "agreement"),
     ("evidence", "audit"),
     ("attribution",),
     ("models",),

@@ -1,5 +1,5 @@
-"""The `workbench` command: run, images, explain, audit, data, drift, shortcuts, reliability, report, make-set, train,
-journal, train-demo, doctor.
+"""The `workbench` command: run, images, explain, audit, data, drift, agreement, shortcuts, reliability, report,
+make-set, train, journal, train-demo, doctor.
 
 Bad input ends with one line on stderr and exit code 2, an interruption with 130. Nothing heavy is imported before a
 command needs it.
@@ -20,6 +20,7 @@ from workbench.cli import (
     drift,
     explain,
     images,
+    inspectors,
     journal,
     reliability,
     reports,
@@ -110,6 +111,7 @@ app.command(short_help="Find what a model really goes by.")(shortcuts.shortcuts)
 app.command(short_help="Ask whether a model will hold.")(reliability.reliability)
 app.command(short_help="Hold new images against a reference: drift.")(drift.drift)
 app.command(short_help="Write a report to hand on, or check one.")(reports.report)
+app.command(short_help="Ask whether inspectors agree.")(inspectors.agreement)
 app.command(short_help="Train a model on your own images.")(train.train)
 app.add_typer(journal.app, name="journal")
 app.command("train-demo", short_help="Retrain a model that ships.")(upkeep.train_demo)
