@@ -19,6 +19,7 @@ from workbench.ui import draw, sidebar, url, warm
 from workbench.ui.answers import keep_answers
 from workbench.ui.doors import Doors, Limits, expected, scripts_of, shown
 from workbench.ui.progress import troubles
+from workbench.ui.tour import band
 
 PAGES = home() / "pages"
 UPLOADS = Limits(bytes=600 * 2**20, files=1000, bytes_of_all=4 * 2**30)
@@ -51,7 +52,9 @@ def main() -> None:
     sidebar.pages(sections)
     with troubles():
         sidebar.sidebar()
-        page.run()
+        with band.around(page.url_path) as drawn:
+            if drawn:
+                page.run()
     warm.warm_up()
 
 

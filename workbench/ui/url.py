@@ -17,11 +17,11 @@ import streamlit as st
 from workbench.catalog import home
 from workbench.texts import apart
 
-BIAS, DATA, DEFECTS, EXPLAIN, OVERVIEW, PROBE, RELIABILITY = (
+BIAS, DATA, DEFECTS, EXPLAIN, JOURNAL, OVERVIEW, PROBE, RELIABILITY = (
     home() / "pages" / f"{page}.py"
-    for page in ("bias", "data", "defects", "explain", "overview", "probe", "reliability")
+    for page in ("bias", "data", "defects", "explain", "journal", "overview", "probe", "reliability")
 )
-SHARED = ("model", "label", "set", "image", "read", "dealt")
+SHARED = ("model", "label", "set", "image", "read", "dealt", "tour", "present")
 LONGEST_VALUE = 500
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ from workbench.ui import draw, gallery, labels
 from workbench.ui.choice import ModelChoice
 from workbench.ui.overview.scope import Scope
 from workbench.ui.text import plain, seen
+from workbench.ui.tour import band
 from workbench.ui.view import View
 
 FEW = 3
@@ -29,6 +30,7 @@ def head(view: View, scope: Scope | None) -> None:
         if view.images.synthetic:
             st.html(gallery.chip("synthetic: generated, not photographed", "doubt"), width="content")
         _link()
+        band.offer()
     labels.unknown(view)
 
 
