@@ -135,7 +135,7 @@ def _leak(scope: Scope) -> None:
         )
         for side in found.sides
     )
-    tested = found.pairs[["first split", "second split"]].eq("test").any(axis=1)
+    tested = found.pairs[["first split", "second split"]].isin(["test"]).any(axis=1)
     if not tested.any():
         return
     pair = found.pairs[tested].iloc[0].to_dict()
