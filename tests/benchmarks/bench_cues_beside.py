@@ -126,7 +126,7 @@ def embedded(asked: Asked) -> NDArray[np.float32]:
     hook = heads[-1].register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].detach()))
     try:
         for item in asked.images:
-            asked.classifier.logits(asked.classifier.input(item).tensor)
+            asked.classifier.forward(asked.classifier.input(item).x[None])
     finally:
         hook.remove()
     return torch.cat(rows).numpy()

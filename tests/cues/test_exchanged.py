@@ -66,6 +66,49 @@ def test_only_images_that_show_the_content_are_taken_it_from(both):
         assert exchange.take(both.decoded(both.items[place])[0], rng, decoy=False) is not None
 
 
+def test_the_same_mark_in_light_and_in_dark_ink_is_seen_in_both():
+    rng = np.random.default_rng(0)
+    box, cross = (0, 0, 0.5, 0.5), np.zeros((SIDE, SIDE, 1))
+    cross[8, 3:13] = cross[3:13, 8] = 1
+    plain, dark, light = (
+        [Seen((rng.normal(120, 4, (SIDE, SIDE, 3)) + ink * cross).clip(0, 255).astype(np.uint8)) for _ in range(8)]
+        for ink in (0, -70, 70)
+    )
+    line = likeness_of([cut(image, box) for image in dark], [cut(image, box) for image in plain])
+    assert all(line.shown(cut(image, box)) for image in (*dark, *light))
+    assert not any(line.shown(cut(image, box)) for image in plain)
+
+
+class ReadsAcross(nn.Module):
+    """Two classes, by whether nearly all of a strip is bright that no window of a quarter holds whole."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        light = x[:, :, 13:17, 9:19].mean((1, 2, 3))
+        return torch.stack([0.74 - light, light - 0.74], 1) * 20
+
+
+def test_a_window_that_cuts_its_cue_grows_until_it_holds_it(tmp_path):
+    rng = np.random.default_rng(0)
+    for label, value in (("dark", 40), ("bright", 215)):
+        for number in range(60):
+            pixels = rng.integers(100, 150, (SIDE, SIDE, 3)).astype(np.uint8)
+            pixels[13:17, 9:19] = value
+            saved(tmp_path, number, pixels, label)
+    images = wb.load_images(tmp_path)
+    classifier = wb.load_classifier(
+        ReadsAcross(), class_names=("dark", "bright"), size=(SIDE, SIDE), mean=(0, 0, 0), std=(1, 1, 1)
+    )
+    study = study_of(classifier, list(images), wb.predict(classifier, images))
+    best = max(places(study, "bright"), key=lambda cue: transplant(study, cue).put.flips.value)
+    assert transplant(study, best).put.flips.value >= 0.9
+    top, left, bottom, right = best.box
+    assert top <= 13 / SIDE
+    assert bottom >= 17 / SIDE
+    assert left <= 9 / SIDE
+    assert right >= 19 / SIDE
+    assert (bottom - top) * (right - left) <= 0.15
+
+
 def test_contents_agree_where_they_show_the_same():
     rng = np.random.default_rng(0)
     box, start = (0, 0, 0.5, 0.5), np.zeros((12, 12, 3), np.float32)

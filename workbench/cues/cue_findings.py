@@ -9,6 +9,7 @@ from typing import Literal
 from workbench.cues.cue import Cue, Kind
 from workbench.cues.cue_sample import Study
 from workbench.cues.defect_followed import Followed
+from workbench.cues.proof_power import combined
 from workbench.cues.transplant import Transplant, Turned
 from workbench.predictions import good_class
 from workbench.stats import SIGNIFICANT, holm
@@ -143,8 +144,8 @@ def _proofs(study: Study, tried: Transplant) -> list[Turned]:
 
 
 def _chance(ways: Sequence[Turned]) -> float:
-    """The chance of the larger of the effects, Bonferroni's over both ways."""
-    return min(1.0, 2 * min(way.p for way in ways)) if ways else 1.0
+    """The chance of the effects of all ways, which no image shares."""
+    return combined([way.p for way in ways])
 
 
 def _verdict(study: Study, tried: Transplant, p: float) -> Verdict:

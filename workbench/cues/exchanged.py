@@ -40,6 +40,8 @@ HOSTS = 6
 MOST_PLACES = {SMALL_PLACES: 2, LARGE_PLACES: 1}
 """How many places of each size are proposed for a class: a large one, which moves images by more than
 the cue, only where no small one in it is."""
+LEAST_GAIN = 0.05
+"""By how much more, beyond chance, a wider window must move images to be taken for the narrower one."""
 LEAST_SHOWING = 3
 """From fewer units nothing is proposed: what one image shows may be a defect that no mask tells of."""
 CROPS_KEPT = 8
@@ -67,6 +69,11 @@ class Likeness:
     def of(self, crop: Crop) -> float:
         """The likeness of a crop."""
         return float((self.line * (_thumbnail(crop) - self.start)).sum() / max(np.square(self.line).sum(), 1e-9))
+
+    def shown(self, crop: Crop) -> bool:
+        """Whether a crop shows what those of the class do, or the same with light and dark exchanged: one ink is darker
+        than a bright part and brighter than a dark one."""
+        return abs(self.of(crop)) > CARRIED
 
 
 def likeness_of(own: Sequence[Crop], others: Sequence[Crop]) -> Likeness:
@@ -121,7 +128,7 @@ class Content:
 
     def carries(self, image: Pixels) -> bool:
         """Whether the place shows what it does in images of the class, rather than what it does in others."""
-        return self.likeness.of(cut(Seen(image), self.box)) > CARRIED
+        return self.likeness.shown(cut(Seen(image), self.box))
 
 
 def places(study: Study, target: str) -> Iterator[Cue]:
@@ -135,10 +142,33 @@ def places(study: Study, target: str) -> Iterator[Cue]:
             taken = (*chosen, *proposed)
             if scores[box] > 0 and len(chosen) < most and not any(meets(box, other) for other in taken):
                 chosen.append(box)
-                cue = place_at(study, target, box, own, others)
+                cue = place_at(study, target, _grown(study, target, box, own, others), own, others)
                 if cue is not None:
                     proposed.append(box)
                     yield cue
+
+
+def _grown(study: Study, target: str, box: Box, own: Sequence[Seen], others: Sequence[Seen]) -> Box:
+    """A window that cuts its cue, grown at one or two sides until more of it does not move explored images clearly
+    further: by more than the standard error of the difference, pair by pair."""
+    sides = [(up, left) for up in (-1, 0, 1) for left in (-1, 0, 1) if (up, left) != (0, 0)]
+    boxes = [box, *dict.fromkeys(wider for side in sides if (wider := _wider(box, *side)) != box)]
+    best = 0
+    put, taken = _moved(study, target, others, own, boxes), -_moved(study, target, own, others, boxes)
+    for table in (put, taken):
+        for number in range(1, len(boxes)):
+            gain = table[:, number] - table[:, best]
+            gain = gain[np.isfinite(gain)]
+            if len(gain) >= LEAST_PAIRS and gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) + LEAST_GAIN:
+                best = number
+    return boxes[best]
+
+
+def _wider(box: Box, up: int, left: int) -> Box:
+    """A box with half its height more above (-1) or below (1), and half its width more to the left or right."""
+    tall, wide = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
+    top, bottom = box[0] - tall * (up < 0), box[2] + tall * (up > 0)
+    return max(top, 0.0), max(box[1] - wide * (left < 0), 0.0), min(bottom, 1.0), min(box[3] + wide * (left > 0), 1.0)
 
 
 def _scores(study: Study, target: str, own: Sequence[Seen], others: Sequence[Seen]) -> NDArray[np.float64]:
@@ -147,18 +177,20 @@ def _scores(study: Study, target: str, own: Sequence[Seen], others: Sequence[See
     too few pairs."""
     if not own or not others:
         return np.full(len(WINDOWS), -np.inf)
-    put = _moved(study, target, others, own)
-    taken = -_moved(study, target, own, others)
+    put = _moved(study, target, others, own, WINDOWS)
+    taken = -_moved(study, target, own, others, WINDOWS)
     return np.fmax(_apart(put), _apart(taken))
 
 
-def _moved(study: Study, target: str, hosts: Sequence[Seen], sources: Sequence[Seen]) -> NDArray[np.float64]:
-    """(P, W) by how much the content of each window moves a host to the class; NaN where a defect is in the way."""
-    table = np.full((PAIRS, len(WINDOWS)), np.nan)
+def _moved(
+    study: Study, target: str, hosts: Sequence[Seen], sources: Sequence[Seen], boxes: Sequence[Box]
+) -> NDArray[np.float64]:
+    """(P, W) by how much the content of each box moves a host to the class; NaN where a defect is in the way."""
+    table = np.full((PAIRS, len(boxes)), np.nan)
     for pair, host in enumerate(hosts[:PAIRS]):
         source = sources[pair % len(sources)]
-        free = [i for i, box in enumerate(WINDOWS) if source.free(box) and host.free(box)]
-        edits = (pasted(host.image, cut(source, WINDOWS[i]), WINDOWS[i]) for i in free)
+        free = [i for i, box in enumerate(boxes) if source.free(box) and host.free(box)]
+        edits = (pasted(host.image, cut(source, boxes[i]), boxes[i]) for i in free)
         table[pair, free] = rises(study.classifier, host.image, edits, target)
     return table
 
@@ -185,7 +217,7 @@ def place_at(study: Study, target: str, box: Box, own: Sequence[Seen], others: S
     likeness = likeness_of(crops, [cut(host, box) for host in free])
     if agreement(crops, likeness.start) < AGREE:  # what matters there wanders
         return None
-    without = tuple(host for host in others if likeness.of(cut(host, box)) <= CARRIED)
+    without = tuple(host for host in others if not likeness.shown(cut(host, box)))
     names = tuple(study.items[crop.source.place].name for crop in crops)
     content = Content(box, tuple(crops), without, likeness)
     return Cue("place", named(box), target, content, names, crops[0].pixels, box)
