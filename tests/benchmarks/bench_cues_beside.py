@@ -247,7 +247,7 @@ def main() -> None:
             if tuple(line[f.name] for f in dataclasses.fields(Case)) in done or time.monotonic() > end:
                 continue
             beside.append(run(line, options.cues.with_suffix("")))
-            file.write(json.dumps(beside[-1]) + "\n")
+            file.write(json.dumps(beside[-1], default=bool) + "\n")
             file.flush()
             print(len(beside), "of", len(lines), flush=True)
     print(table(lines, beside))

@@ -52,4 +52,6 @@ def test_a_class_of_too_few_verdicts_is_named_as_not_looked_for(parts, classifie
     assert not result.classes
     assert not result.findings
     assert result.power is None
-    assert {"the class “dark”", "the class “bright”"} <= {line.what for line in result.unsearched}
+    reasons = {line.what: line.why for line in result.unsearched}
+    assert {"the class “dark”", "the class “bright”"} <= reasons.keys()
+    assert "Here it calls 8 images of 8 units so, and 60 images of 60 units otherwise." in reasons["the class “bright”"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from workbench.cues.cue import CUE_KINDS, Cue, Kind
 from workbench.cues.cue_findings import Search, Unsearched, judged
 from workbench.cues.cue_sample import LEAST_CALLED, Study
@@ -16,6 +18,7 @@ from workbench.cues.tone_cues import properties
 from workbench.cues.transplant import Transplant
 from workbench.cues.transplant_store import transplanted
 from workbench.errors import InputError
+from workbench.stats import FEW_UNITS
 
 Proposer = Callable[[Study, str], Iterator[Cue]]
 PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "mark": marks, "property": properties}
@@ -86,8 +89,8 @@ def _unsearched(study: Study) -> tuple[Unsearched, ...]:
     classes = [
         Unsearched(
             f"the class “{name}”",
-            f"It needs {LEAST_CALLED} images that the model calls so, and as many that it calls otherwise, from enough"
-            " independent units.",
+            f"It needs {LEAST_CALLED} images that the model calls so, and as many that it calls otherwise, each from"
+            f" {FEW_UNITS} independent units in either half. {_there(study, name)}",
         )
         for name in names
     ]
@@ -98,6 +101,13 @@ def _unsearched(study: Study) -> tuple[Unsearched, ...]:
     ]
     beyond = [UNSHOWN] if "property" in PROPOSERS else []
     return (*classes, *kinds, *beyond, *_unfollowed(study))
+
+
+def _there(study: Study, name: str) -> str:
+    """How many images and units of a class there are, in a sentence."""
+    own = study.called == study.classifier.index(name)
+    parts = [f"{side.sum():,} images of {len(np.unique(study.units[side])):,} units" for side in (own, ~own)]
+    return f"Here it calls {parts[0]} so, and {parts[1]} otherwise."
 
 
 def _unfollowed(study: Study) -> tuple[Unsearched, ...]:
