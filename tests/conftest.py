@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: many small tests gain nothing from more
+# Some hundred processes are started, each of which would otherwise compile torch and all else anew, for ten seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import functools
 import io
 import re
 import signal
-import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,6 +166,20 @@ def empty_shelves(monkeypatch: pytest.MonkeyPatch) -> dict[str, Shelf]:
     shelves: dict[str, cache.Shelf] = {}
     monkeypatch.setattr(cache, "shelf", lambda kind: shelves.setdefault(kind, cache.Shelf(2**28)))
     return shelves
+
+
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An uploaded model is tried in this process, by the same reader: for what is not about the process apart, whose
+    start takes seconds."""
+    from workbench.models import uploads
+    from workbench.models.loading import tried
+
+    def here(reader: str, data: bytes, *arguments: str, **limits: object) -> bytes:
+        assert reader == "workbench.models.loading:tried"
+        return tried(data, *arguments)
+
+    monkeypatch.setattr(uploads, "read_apart", here)
 
 
 @pytest.fixture
