@@ -10,7 +10,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow bench lint docs known lock changelog clean chromium
+.PHONY: help run test browser slow bench lint docs known lock changelog clean chromium
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -21,6 +21,9 @@ run: .venv/.stamp-demo ## Open the workbench on http://localhost:8501 (PORT=...,
 
 test: lint chromium ## Check style and types, then run the tests, several files at a time
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder  # long files first, not last
+
+browser: chromium ## Run every test in a browser, with the long journeys that make test leaves out
+	$(BIN)/pytest -m 'browser and not slow' --numprocesses $(WORKERS) --dist loadfile
 
 slow: .venv/.stamp-test ## Run the tests that take minutes each
 	$(BIN)/pytest -m slow

@@ -79,12 +79,30 @@ def _cache(folder):
     return cache
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The address of a server without settings of the environment, and its log."""
-    settings = {k: v for k, v in os.environ.items() if not k.startswith(("WORKBENCH_", "STREAMLIT_", "OMP_"))}
-    with served(tmp_path_factory.mktemp("server"), settings) as found:
+def _server(folder):
+    """A server without settings of the environment; of one thread, for as many servers run as files are tested."""
+    settings = {k: v for k, v in os.environ.items() if not k.startswith(("WORKBENCH_", "STREAMLIT_"))}
+    return served(folder, settings | {"OMP_NUM_THREADS": "1"})
+
+
+@pytest.fixture(scope="session")
+def common_server(tmp_path_factory):
+    with _server(tmp_path_factory.mktemp("common server")) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory):
+    with _server(tmp_path_factory.mktemp("server")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(request):
+    """The address of a server and its log: one for all files of tests, since each has torch and the models to load;
+    a file with `OWN_SERVER = True` has its own, for what others left there would be counted."""
+    own = getattr(request.module, "OWN_SERVER", False)
+    return request.getfixturevalue("own_server" if own else "common_server")
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +216,7 @@ class View:
 def visitor(browser, server, request, tmp_path):
     """Makes visitors who do not know of each other; none of them may see an error or ask another host."""
     address, log = server
-    views = []
+    views, before = [], len(log.read_text())
 
     def arrive(**settings):
         views.append(View(browser, address, **settings))
@@ -216,7 +234,7 @@ def visitor(browser, server, request, tmp_path):
     if failed:
         print(f"screenshots: {tmp_path}\nserver log:\n{log.read_text()[-4000:]}")
     assert [c for view in views for c in view.complaints] == []
-    assert "Traceback" not in log.read_text()
+    assert "Traceback" not in log.read_text()[before:]
 
 
 def zipped(files):

@@ -18,6 +18,7 @@ from playwright.sync_api import expect
 
 pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.browser
+OWN_SERVER = True
 
 
 def cells():
@@ -166,6 +167,7 @@ def test_an_image_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visi
     assert view.settled().query()["image"] == [first]
 
 
+@pytest.mark.journey
 def test_selector_verdict_and_maps_speak_of_one_class_from_image_to_image(visitor):
     view = (
         visitor()
@@ -220,6 +222,7 @@ def drawn_for(view):
     return facts["target"]
 
 
+@pytest.mark.journey
 def test_one_class_against_another_asks_about_the_image_that_is_shown(visitor):
     view = visitor().open("/probe?view=contrast&map=input_x_gradient&class=functional&verdict=right&sort=sure")
     view.page.get_by_text("Choose an image").click()
@@ -248,6 +251,7 @@ def test_a_view_is_kept_while_another_page_is_visited(visitor):
     expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of cell0009.png")
 
 
+@pytest.mark.journey
 def test_a_photo_of_ones_own_is_named(visitor):
     view = visitor().open("/explain?model=everyday&method=saliency").wait_for_maps("Saliency")
     view.page.get_by_role("button", name="Use your own image").click()
@@ -257,6 +261,7 @@ def test_a_photo_of_ones_own_is_named(visitor):
     expect(view.page.get_by_text("The training images are not known")).to_be_visible()
 
 
+@pytest.mark.journey
 def test_a_file_that_is_no_image_is_one_sentence(visitor):
     view = visitor().open("/explain?model=everyday&method=saliency").wait_for_maps("Saliency")
     before = view.query()["image"]
@@ -307,6 +312,7 @@ def test_a_model_and_images_of_ones_own_stay_with_their_visitor(visitor):
     expect(stranger.page.locator("img[alt*=cell000]")).to_have_count(0)
 
 
+@pytest.mark.journey
 def test_slow_work_is_stopped_and_goes_on(visitor):
     view = visitor().open("/explain?method=saliency").wait_for_maps("Saliency")
     view.page.goto(f"{view.address}/explain?method=smoothgrad&samples=64&image=cell0021.png")

@@ -90,6 +90,7 @@ def test_from_the_worst_class_to_an_image_that_it_misses(visitor):
     assert view.settled().query() == kept
 
 
+@pytest.mark.journey
 def test_a_cell_is_chosen_with_the_keyboard(visitor):
     view = visitor().open("/bias?true=functional&called=functional")
     expect(view.page.locator(".st-key-true input")).to_have_value("functional")
@@ -101,6 +102,7 @@ def test_a_cell_is_chosen_with_the_keyboard(visitor):
     view.settled()
 
 
+@pytest.mark.journey
 def test_the_figures_are_downloaded(visitor):
     view = visitor().open("/bias?model=solar-cells-random")
     lines = list(csv.DictReader(io.StringIO(view.download("All cells (CSV)")[1].decode())))
@@ -120,7 +122,7 @@ def test_the_figures_are_downloaded(visitor):
     assert {"README.txt", "classes.csv", "gaps.csv"} <= set(zipfile.ZipFile(io.BytesIO(data)).namelist())
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 400)])
+@pytest.mark.parametrize(("scheme", "width"), [pytest.param("light", 1440, marks=pytest.mark.journey), ("dark", 400)])
 def test_the_page_fits_every_screen(visitor, scheme, width):
     view = visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
     for query in ("", "?" + urllib.parse.urlencode({"by": "defect probability", "cross": "module type"})):

@@ -50,6 +50,7 @@ def press(view, label):
     return view
 
 
+@pytest.mark.journey
 def test_from_the_banner_to_a_model_that_is_trained_by_part(visitor, tmp_path, journal, monkeypatch):
     parts(tmp_path / "set")
     model_folder(tmp_path / "model")

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+OWN_SERVER = True
 
 
 def number(text, pattern):
@@ -172,6 +173,7 @@ def threshold(view):
     return number(view.page.get_by_text("Parts with a score of").inner_text(), r"score of ([\d.]+)")
 
 
+@pytest.mark.journey
 def test_the_threshold_is_moved_by_keys(visitor):
     view = visitor().open("/defects?choose=hand&threshold=0.4")
     slider = view.page.locator(SLIDER)
@@ -198,6 +200,7 @@ def test_the_threshold_is_moved_by_keys(visitor):
     assert slider.evaluate("svg => svg.getRootNode().activeElement === svg"), "the next key goes on from here"
 
 
+@pytest.mark.journey
 def test_a_line_that_is_held_is_not_torn_away_by_an_answer(visitor):
     view = visitor().open("/defects?choose=hand&threshold=0.4")
     expect(view.page.locator(SLIDER)).to_have_attribute("aria-valuenow", re.compile(r"\d"))
@@ -231,6 +234,7 @@ def test_the_line_counts_what_the_table_counts(visitor):
             assert re.findall(pattern, view.page.locator(".readout").inner_text()) == shown[-2:]
 
 
+@pytest.mark.journey
 def test_a_link_restores_what_was_looked_at(visitor):
     settings = (
         "choose=hand&threshold=0.3&review=90&view=decisions&queue=near&on=validation&map=layer_cam&layer=map&fill=mean"
@@ -265,6 +269,7 @@ def test_a_link_restores_what_was_looked_at(visitor):
     assert "prior" not in other.query(), "none at all is no share that a cost can be reckoned for"
 
 
+@pytest.mark.journey
 def test_letters_that_are_typed_turn_no_page(visitor):
     view = visitor().open("/defects?view=decisions")
     name_oneself(view, "Noa")
@@ -276,6 +281,7 @@ def test_letters_that_are_typed_turn_no_page(visitor):
     expect(view.page.get_by_label("Note (optional)")).to_have_value("no panel, pinned on a map, 1 of 2")
 
 
+@pytest.mark.journey
 def test_two_visitors_see_what_the_other_wrote(visitor):
     one, other = visitor(), visitor()
     for view, who in ((one, "Ada"), (other, "Ben")):
@@ -292,7 +298,7 @@ def test_two_visitors_see_what_the_other_wrote(visitor):
     expect(one.page.get_by_text(re.compile(r"Sound: \d+ entries"))).to_be_visible()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 400)])
+@pytest.mark.parametrize(("scheme", "width"), [pytest.param("light", 1440, marks=pytest.mark.journey), ("dark", 400)])
 def test_the_pages_fit_every_screen(visitor, scheme, width):
     view = visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
     for address in (

@@ -19,17 +19,13 @@ from playwright.sync_api import expect
 
 pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.browser
-PROBES = ("edit", "sweep", "contrast", "attack", "behind", "concepts", "compare", "regions")
+PROBES = ("sweep", "contrast", "attack", "behind", "concepts", "compare", "regions")
 PAGES = (
-    *(
-        "/",
-        "/explain?method=saliency&evidence=quick",
-        "/explain?class={class}&group={group}&method=saliency",
-        "/bias",
-        "/bias?true={class}",
-        "/data",
-    ),
-    *("/defects", "/defects?view=decisions&queue=all&method=saliency", "/defects?view=masks", "/journal"),
+    *("/", "/explain?class={class}&group={group}&method=saliency", "/bias?true={class}", "/data", "/journal"),
+    *("/defects?view=decisions&queue=all&method=saliency", "/probe?view=edit"),
+)
+FURTHER = (
+    *("/explain?method=saliency&evidence=quick", "/bias", "/defects", "/defects?view=masks"),
     *("/help", "/help?topic=methods", "/help?topic=troubleshooting"),
     *(f"/probe?view={view}" for view in PROBES),
 )
@@ -126,7 +122,8 @@ def hostile(tmp_path, outside):
     return Hostile(tmp_path, outside[0])
 
 
-def test_nothing_that_people_named_is_taken_for_more_than_words(browser, hostile, outside, tmp_path):
+@pytest.mark.parametrize("pages", [PAGES, pytest.param(PAGES + FURTHER, marks=pytest.mark.journey)], ids=len)
+def test_nothing_that_people_named_is_taken_for_more_than_words(browser, hostile, outside, tmp_path, pages):
     port, asked = outside
     settings = {k: v for k, v in os.environ.items() if not k.startswith(("WORKBENCH_", "STREAMLIT_"))}
     names = ["--model", str(hostile.model), "--images", str(hostile.images)]
@@ -143,7 +140,7 @@ def test_nothing_that_people_named_is_taken_for_more_than_words(browser, hostile
     text, leaks = "", {}
     with served(tmp_path, settings, *names, "--audit", str(tmp_path / "audit")) as (address, log):
         view = View(browser, address)
-        for path in PAGES:
+        for path in pages:
             quoted = {"class": hostile.classes[0], "group": f"{hostile.attribute}: {hostile.values[0]}"}
             view.open(path.format(**{key: urllib.parse.quote(value) for key, value in quoted.items()}))
             view.page.evaluate("document.querySelectorAll('details:not([open]) > summary').forEach((e) => e.click())")

@@ -47,6 +47,7 @@ def test_from_the_overview_to_a_missed_defect_and_its_proof_in_two_clicks(visito
     expect(view.page.get_by_role("table").filter(has_text="In sum")).to_contain_text("checks", timeout=SLOW)
 
 
+@pytest.mark.journey
 def test_the_search_for_shortcuts_shows_how_far_it_is_and_stops(visitor):
     """All of it takes minutes; what it finds is tested without a browser."""
     view = visitor().open("/bias?model=metal-shortcut&set=stamped-metal")

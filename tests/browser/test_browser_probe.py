@@ -83,6 +83,7 @@ def boxes_move(view):
     expect(page.locator(".frame .number").first).to_be_focused()
 
 
+@pytest.mark.journey
 def test_undo_by_key_reorder_and_troubles_told_at_once(visitor):
     view = visitor()
     page = view.open("/probe?model=metal-sound&edit=gamma:2&edit=rotate:15&edit=blur:1").page
@@ -138,6 +139,7 @@ def touch(view, places):
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
+@pytest.mark.journey
 def test_no_view_scrolls_sideways_on_a_small_screen(visitor):
     view = visitor(viewport={"width": 400, "height": 900}, color_scheme="dark")
     for name in ("edit", "sweep", "regions", "contrast", "attack", "behind", "concepts", "compare"):
@@ -149,6 +151,7 @@ def test_no_view_scrolls_sideways_on_a_small_screen(visitor):
         expect(page.get_by_text("Unexpected error")).to_have_count(0)
 
 
+@pytest.mark.journey
 def test_links_to_a_sweep_and_a_comparison_open_them(visitor):
     view = visitor()
     page = view.open("/probe?model=metal-sound&view=sweep&slider=rotate").page

@@ -36,6 +36,7 @@ def pick(view, label, option):
     view.page.get_by_role("option", name=option).click()
 
 
+@pytest.mark.journey
 def test_a_hugging_face_zip_is_read_changed_and_explained(visitor, tmp_path):
     data = tiny(tmp_path / "tiny-vit")
     view = visitor(viewport={"width": 1440, "height": 900}).open("/").settled()

@@ -49,6 +49,7 @@ def says(view, share):
     expect(metric).to_contain_text(f"{share:.1%}", timeout=SLOW)
 
 
+@pytest.mark.journey
 def test_corrected_labels_and_an_edited_threshold_show_without_a_restart(visitor, parts):
     folder, model = parts
     view = visitor().open(f"/?model={model}&set={folder}")
@@ -68,6 +69,7 @@ def test_corrected_labels_and_an_edited_threshold_show_without_a_restart(visitor
     assert len(set(shares)) == 3
 
 
+@pytest.mark.journey
 def test_a_second_tab_joins_the_audit_of_the_first(visitor, parts):
     folder, model = parts
     part = next(folder.rglob("*.bmp")).read_bytes()

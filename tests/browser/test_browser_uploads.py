@@ -24,6 +24,7 @@ def chosen(view, name):
     expect(view.page.locator(".st-key-set input")).to_have_value(name, timeout=SLOW)
 
 
+@pytest.mark.journey
 def test_an_upload_outlives_a_reload_and_no_other_browser_sees_it(visitor):
     first = opened(visitor().open("/"))
     upload(first, "set-upload", "insects.zip", SET)
