@@ -3,31 +3,46 @@ take too much."""
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-CHILD = """
-import json, resource, sys, time
+PARENT = """
+import json, os, resource, signal, sys, time, traceback
 {imports}
 def megabytes(field):
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith(field)) / 1024
-with open("/proc/self/clear_refs", "w") as file:
-    file.write("5")  # the highest use so far counts anew from here
-before, started = megabytes("VmRSS"), time.perf_counter()
-limit = int(megabytes("VmData") + {most}) * 2**20
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-kind, said = "", ""
-try:
-    {call}
-except BaseException as error:
-    kind, said = type(error).__name__, str(error)
-seconds = time.perf_counter() - started
-apart = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-print(json.dumps([megabytes("VmHWM") - before, seconds, kind, said, apart]))
+def measured(call, most, timeout):
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the highest use so far counts anew from here
+    before, started = megabytes("VmRSS"), time.perf_counter()
+    limit = int(megabytes("VmData") + most) * 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    signal.alarm(timeout)
+    kind, said = "", ""
+    try:
+        exec(call, globals())
+    except BaseException as error:
+        kind, said = type(error).__name__, str(error)
+    seconds = time.perf_counter() - started
+    apart = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return json.dumps([megabytes("VmHWM") - before, seconds, kind, said, apart])
+out = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # what the call prints is no answer
+for line in sys.stdin:
+    call, sys.argv[1:], most, timeout = json.loads(line)
+    if not (child := os.fork()):
+        try:
+            print(measured(call, most, timeout), file=out, flush=True)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=out, flush=True)
 """
 
 
@@ -50,12 +65,20 @@ class Cost:
     apart: float
 
 
-def cost(imports: str, call: str, *arguments: Path | str, most: int = 3000, timeout: float = 120) -> Cost:
+@functools.cache
+def _parent(imports: str) -> subprocess.Popen[str]:
+    """A process that has imported, and forks for each call: to import takes longer than most calls."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", PARENT.format(imports=imports)], **pipes)
+
+
+def cost(imports: str, call: str, *arguments: Path | str, most: int = 3000, timeout: int = 120) -> Cost:
     """The cost of `call` after `imports`; `arguments` are its `sys.argv[1:]`, and `most` the megabytes that it is
     given."""
-    code = CHILD.format(imports=imports, call=call, most=most)
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return Cost(*json.loads(done.stdout.splitlines()[-1]))
+    parent = _parent(imports)
+    print(json.dumps([call, [*map(str, arguments)], most, timeout]), file=parent.stdin, flush=True)
+    answer = parent.stdout.readline()
+    if answer.startswith("["):
+        assert parent.stdout.readline() == "0\n"
+        return Cost(*json.loads(answer))
+    raise AssertionError(f"the process ended with {answer.strip() or parent.poll()}: what it said stands in the output")

@@ -43,7 +43,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
     with launched(folder, OMP_NUM_THREADS="1", WORKBENCH_CACHE=str(folder / "cache")) as (port, process):
         first = Visitor(port, "explain", "method=saliency")  # loads the packages and the model
-        list(first.messages(10))
+        list(first.messages(3))
         until_idle(process, 200)
         first.socket.close()
         yield port, process

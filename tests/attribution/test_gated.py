@@ -268,7 +268,7 @@ def held(family, case, seed, monkeypatch):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_gated_network_has_the_map_that_a_plain_loop_makes(family, monkeypatch):
     place = list(FAMILIES).index(family)
-    peaks = [held(family, case, seed, monkeypatch) for seed, case in enumerate(DEALT[place :: len(FAMILIES)][:3])]
+    peaks = [held(family, case, seed, monkeypatch) for seed, case in enumerate(DEALT[place :: len(FAMILIES)][:2])]
     assert max(peaks) > 0, "nothing was changed"
 
 

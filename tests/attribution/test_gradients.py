@@ -28,7 +28,7 @@ def architectures():
     torch.manual_seed(8)
     made = {"own": (Net(pool=nn.MaxPool2d(2)), SIZE)}
     for name in ("resnet10t", "regnetx_002"):
-        made[name] = (timm.create_model(name, num_classes=4, zero_init_last=False).eval(), (64, 64))
+        made[name] = (timm.create_model(name, num_classes=4, zero_init_last=False).eval(), (48, 48))
     return made
 
 

@@ -29,7 +29,6 @@ DEFAULTS = {
     "timm:convnext_atto": ("stages", (320, 7, 7)),
     "timm:mobilenetv3_small_100": ("blocks", (576, 7, 7)),
     "timm:efficientnet_b0": ("bn2", (1280, 7, 7)),
-    "timm:densenet121": ("features", (1024, 7, 7)),
     "timm:regnety_002": ("s4", (368, 7, 7)),
     "timm:vit_tiny_patch16_224": ("blocks.11.norm1", (192, 14, 14)),
     "timm:deit_tiny_distilled_patch16_224": ("blocks.11.norm1", (192, 14, 14)),
@@ -37,8 +36,11 @@ DEFAULTS = {
     "timm:mixer_s32_224": ("norm", (512, 7, 7)),
     "timm:levit_128s": ("stages.1", (256, 7, 7)),
     "torchvision:resnet18": ("layer4", (512, 7, 7)),
-    "torchvision:vgg11": ("features", (512, 7, 7)),
     "torchvision:mobilenet_v3_small": ("features", (576, 7, 7)),
+}
+LARGE = {
+    "timm:densenet121": ("features", (1024, 7, 7)),
+    "torchvision:vgg11": ("features", (512, 7, 7)),
     "torchvision:swin_t": ("norm", (768, 7, 7)),
     "torchvision:vit_b_32": ("encoder.layers.encoder_layer_11.ln_1", (768, 7, 7)),
 }
@@ -94,11 +96,11 @@ def laid(grid, size=SIZE):
     return functional.interpolate(grid[None, None], size, mode="bilinear")[0].numpy()
 
 
-@pytest.mark.parametrize("ref", DEFAULTS)
+@pytest.mark.parametrize("ref", [*DEFAULTS, *(pytest.param(ref, marks=pytest.mark.slow) for ref in LARGE)])
 def test_the_layer_that_is_looked_at_unless_told(ref):
     torch.manual_seed(0)
     clf = load_classifier(ref, device="cpu")
-    name, shape = DEFAULTS[ref]
+    name, shape = (DEFAULTS | LARGE)[ref]
     assert choose_layer(clf, None) == name
     assert clf.layers[name] == shape
     assert name in survey(clf).live

@@ -45,16 +45,20 @@ class Logged(torch.nn.Module):
         return self.head(torch.nn.functional.adaptive_avg_pool2d(x, 4).flatten(1))
 """
 KILLED = """
-import sys, torch
+import os, sys, torch
 torch.set_num_threads(1)
 sys.path.insert(0, ".")
 import logged_model
 import workbench as wb
 from workbench.audit import parts, run
 parts.ROWS = 32
-classifier = wb.load_classifier(logged_model.Logged(), size=(8, 8), classes=("good", "bad", "odd"), device="cpu")
-for step in run(classifier, wb.load_images("set"), "out"):
-    pass
+settings = {"size": (8, 8), "classes": ("good", "bad", "odd"), "device": "cpu"}
+for asked in sys.stdin:  # each run is a process of its own, in which all is imported
+    if not (child := os.fork()):
+        list(run(wb.load_classifier(logged_model.Logged(), **settings), wb.load_images("set"), "out"))
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -260,15 +264,17 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_computed_twice(folder,
     (tmp_path / "killed.py").write_text(KILLED)
     environment = os.environ | {"FORWARDS": str(log)}
     draw, kept, computed = random.Random(time.time_ns()), set(), []
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "killed.py"], cwd=tmp_path, env=environment, **pipes)
     for kill in (True, True, True, False):
         log.write_text("")
-        process = subprocess.Popen([sys.executable, "killed.py"], cwd=tmp_path, env=environment)
-        limit = draw.randrange(2, 120)
-        while kill and log.read_text().count("\n") < limit and process.poll() is None:
+        child, limit = int(_asked(process)), draw.randrange(2, 120)
+        while kill and log.read_text().count("\n") < limit:
+            os.kill(child, 0)  # it runs
             time.sleep(0.001)
         time.sleep(draw.random() * 0.02)
-        process.send_signal(signal.SIGKILL) if kill else None
-        assert process.wait(120) == (-signal.SIGKILL if kill else 0)
+        os.kill(child, signal.SIGKILL) if kill else None
+        assert int(process.stdout.readline()) == (-signal.SIGKILL if kill else 0)
         now = log.read_text().split()[1:]  # without the blank image of loading
         assert not kept & set(now), "computed although it was written"
         found = set(outputs.Index(outputs.files(tmp_path / "out")).rows)
@@ -277,7 +283,16 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_computed_twice(folder,
         computed.append(len(now))
     assert len(kept) == 400
     assert computed[-1] < 400, "no kill came after a part was written"
-    _as_never_stopped(tmp_path, images, environment)
+    os.rename(tmp_path / "out", tmp_path / "killed")
+    _asked(process)
+    assert process.communicate(timeout=120)[0] == "0\n"
+    _as_never_stopped(tmp_path)
+
+
+def _asked(process):
+    """Have a run started; the number of its process."""
+    print(file=process.stdin, flush=True)
+    return process.stdout.readline()
 
 
 def _inputs(images, ids):
@@ -288,9 +303,7 @@ def _inputs(images, ids):
     return {hashlib.sha256(plain.prepare(item).numpy().tobytes()).hexdigest() for item in images if item.id in ids}
 
 
-def _as_never_stopped(folder, images, environment):
-    os.rename(folder / "out", folder / "killed")
-    subprocess.run([sys.executable, "killed.py"], cwd=folder, env=environment, check=True, timeout=120)
+def _as_never_stopped(folder):
     one, other = (folder / name / "predictions.parquet" for name in ("killed", "out"))
     assert pq.read_table(one).equals(pq.read_table(other))
     assert pq.ParquetFile(one).num_row_groups == pq.ParquetFile(other).num_row_groups

@@ -74,10 +74,6 @@ def test_ray_finds_the_same_rows_and_takes_over_where_one_machine_stopped(
         patch.delenv("RAY_ADDRESS", raising=False)
         last = list(run(classifier, unpacked, tmp_path / "ray", engine="ray"))[-1]
         assert not ray.is_initialized()
-        steps = run(classifier, zipped, tmp_path / "zipped", engine="ray")
-        assert next(steps).total == 150
-        steps.close()
-        assert not ray.is_initialized()
     assert (last.done, last.errors, last.computed) == (150, 3, 145 - 45)
     found = pq.read_table(tmp_path / "ray" / "predictions.parquet")
     numbers = ["probabilities", "logits", "embedding"]
@@ -88,6 +84,19 @@ def test_ray_finds_the_same_rows_and_takes_over_where_one_machine_stopped(
         )
     assert open_audit(tmp_path / "ray").predictions.frame["error"].notna().sum() == 3
     assert not (tmp_path / "ray" / "parts").exists()
+
+
+@needs_ray
+@pytest.mark.slow  # to start Ray takes a quarter of a minute
+def test_closing_a_run_ends_ray(classifier, images, tmp_path, monkeypatch) -> None:
+    import ray
+
+    monkeypatch.setenv("HOME", str(tmp_path))  # Ray leaves a token there
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    steps = run(classifier, images[0], tmp_path / "zipped", engine="ray")
+    assert next(steps).total == 150
+    steps.close()
+    assert not ray.is_initialized()
 
 
 def test_without_ray_it_says_what_to_install(classifier, images, tmp_path, monkeypatch, refusal) -> None:

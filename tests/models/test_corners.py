@@ -16,15 +16,15 @@ torch.set_num_threads(1)
 FAST = {
     "mobilevitv2_050": 128,
     "eva02_tiny_patch14_224": 112,
-    "cait_xxs24_224": 96,
     "xcit_nano_12_p16_224": 96,
-    "pvt_v2_b0": 128,
-    "ghostnet_050": 128,
-    "poolformer_s12": 128,
-    "coat_lite_tiny": 128,
 }
 """Families and the size of the input."""
 SLOW = [
+    "cait_xxs24_224",
+    "pvt_v2_b0",
+    "ghostnet_050",
+    "poolformer_s12",
+    "coat_lite_tiny",
     "crossvit_tiny_240",
     "swinv2_cr_tiny_224",
     "repvit_m0_9",

@@ -94,8 +94,8 @@ def test_class_lists_are_bounded_in_number_and_length(tmp_path: Path, inline: bo
         "threshold = " + "9" * 5000,
         "x = " + "[" * 100_000,
         "x = " + "{a=" * 50_000,
-        "a." * 30_000 + "b = 1",
-        "[" + "a." * 30_000 + "b]",
+        "a." * 10_000 + "b = 1",
+        "[" + "a." * 10_000 + "b]",
         "x = '\0'",
         "\xff",
         "[options]\nx = 1e400",
@@ -338,7 +338,9 @@ def test_only_what_the_description_names_takes_disk(tmp_path: Path) -> None:
         ({"classes": "n" * 300}, "is not a"),
     ],
 )
-def test_odd_names_in_a_model_zip_are_one_sentence(changed: dict[str, str], says: str, refusal: Refusal) -> None:
+def test_odd_names_in_a_model_zip_are_one_sentence(
+    changed: dict[str, str], says: str, refusal: Refusal, read_here: None
+) -> None:
     fields = {"architecture": "timm:test_resnet", "weights": "w.safetensors", "classes": ["ok", "bad"]} | changed
     text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in fields.items())
     data = zipped(

@@ -52,7 +52,9 @@ def test_its_excess_is_taken_off() -> None:
     assert abs(found - true) < (plain - true) / 2
 
 
-@pytest.mark.parametrize(("overconfidence", "size"), [(1.5, 300), (2, 300), (1.5, 100)])
+@pytest.mark.parametrize(
+    ("overconfidence", "size"), [(1.5, 300), pytest.param(2, 300, marks=pytest.mark.slow), (1.5, 100)]
+)
 def test_the_interval_covers_the_error_of_an_overconfident_model(overconfidence, size) -> None:
     scores, hits = answers(1, 2_000_000, overconfidence, seed=1)
     true = guo(scores[0], hits[0])

@@ -66,9 +66,18 @@ def test_it_writes_a_model_that_tells_the_classes(small, parts, tmp_path) -> Non
     assert (steps[0].stage, steps[0].total) == ("reading", 40)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A training of `parts` that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        small_backbone(patch)
+        list(train(load_images(lay(folder / "parts", {"good": 24, "holed": 16})), folder / "made", **SMALL))
+    return folder / "made"
+
+
 @pytest.mark.parametrize("stopped_after", [1, 2, 3])
-def test_an_interruption_changes_nothing(small, parts, tmp_path, stopped_after) -> None:
-    list(train(parts, tmp_path / "whole", **SMALL))
+def test_an_interruption_changes_nothing(small, parts, tmp_path, whole, stopped_after) -> None:
     first = train(parts, tmp_path / "half", **SMALL)
     for step in first:
         if (
@@ -82,8 +91,8 @@ def test_an_interruption_changes_nothing(small, parts, tmp_path, stopped_after) 
     assert {step.detail.split(" of ")[0] for step in rest} == {
         f"epoch {epoch + 1}" for epoch in range(stopped_after, 3)
     }
-    assert weights(tmp_path / "half") == weights(tmp_path / "whole")
-    assert (tmp_path / "half" / "MODEL_CARD.md").read_text() == (tmp_path / "whole" / "MODEL_CARD.md").read_text()
+    assert weights(tmp_path / "half") == weights(whole)
+    assert (tmp_path / "half" / "MODEL_CARD.md").read_text() == (whole / "MODEL_CARD.md").read_text()
 
 
 def test_a_checkpoint_of_another_training_is_refused(small, parts, tmp_path, refusal) -> None:
@@ -161,7 +170,7 @@ def test_a_training_without_one_usable_epoch_says_so_and_writes_nothing(
     assert not list((tmp_path / "made").glob("model*"))
 
 
-def test_weights_that_come_apart_end_the_training_in_a_sentence(parts, tmp_path, monkeypatch, refusal) -> None:
+def test_weights_that_come_apart_end_the_training_in_a_sentence(small, parts, tmp_path, monkeypatch, refusal) -> None:
     def backbone(classes):
         network = build("timm:test_resnet", trusted=True, options={"num_classes": classes})[0]
         next(network.parameters()).data.fill_(float("nan"))

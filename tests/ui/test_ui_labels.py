@@ -10,6 +10,7 @@ from planted import kin
 from tables import AT_RANDOM
 
 from workbench.journal import Journal
+from workbench.quality import label_interventions
 from workbench.sets import load_images
 from workbench.ui import draw
 from workbench.ui import kin as known
@@ -49,6 +50,7 @@ def looked(cells, journal, monkeypatch, empty_shelves, visit, cache):
     monkeypatch.setattr(known, "families_of_set", lambda images, apart=(), places=(): families)
     monkeypatch.setattr(labels, "frozen_features", features)
     monkeypatch.setattr(label_review, "LEAST_SHOWN", 0.0)
+    monkeypatch.setattr(label_interventions, "MOST_SEARCHED", 4)  # what edits say is tested with the library
     known_before, at = (cache / "results").is_dir(), visit("data").sound("Data")
     assert ("**Labels are unknown**" in text(at)) != known_before
     return at if known_before else press(at, "Look for wrong labels").sound()
