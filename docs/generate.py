@@ -27,6 +27,7 @@ from workbench.catalog import ImagesEntry, ModelEntry, ReadOptions
 from workbench.cli import app
 from workbench.evidence import CHECKS
 from workbench.models.folder import LimitsSpec, ModelSpec, PreprocessingSpec, TilesSpec
+from workbench.report.gate_rules import GateRules
 from workbench.sets import options_text
 
 DOCS = Path(__file__).resolve().parent
@@ -161,6 +162,19 @@ def keys(kind: type[BaseModel], prefix: str = "") -> str:
     return table(("Key", "Type", "Default", "Meaning"), rows)
 
 
+def gate_rules() -> str:
+    """The keys of the rules of a gate, those of the whole first, then table by table."""
+    parts = {name: _table_in(field.annotation) for name, field in GateRules.model_fields.items()}
+    tables = {name: kind for name, kind in parts.items() if kind is not None}
+    text = keys(GateRules)
+    return text + "".join(f"\n### [{name}]\n\n{keys(kind, f'{name}.')}" for name, kind in tables.items())
+
+
+def _table_in(kind: object) -> type[BaseModel] | None:
+    """The table that a key which may be missing holds; None for other keys."""
+    return next((part for part in get_args(kind) if _is_table(part)), None)
+
+
 def _is_table(kind: object) -> bool:
     """Whether a key is a table of keys of its own, with a place of its own in the documentation."""
     return isinstance(kind, type) and issubclass(kind, BaseModel)
@@ -266,6 +280,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
         f" [images.NAME]\n\n{keys(ImagesEntry, 'images.NAME.')}"
         f"\n## [images.NAME.read]\n\n{keys(ReadOptions, 'images.NAME.read.')}"
     ),
+    "gate.toml": gate_rules,
     **{name: partial(function, name) for name in FUNCTIONS},
     **{name: partial(record, name) for name in RESULTS},
 }

@@ -62,6 +62,14 @@ def test_every_key_of_both_toml_files_is_documented():
     assert not read.missing(keys, page("workbench-toml.md"))
 
 
+def test_every_rule_of_a_gate_is_documented():
+    tables = {name: generate._table_in(field.annotation) for name, field in generate.GateRules.model_fields.items()}
+    keys = [key for key, kind in tables.items() if kind is None]
+    keys += [f"{name}.{key}" for name, kind in tables.items() if kind for key in kind.model_fields]
+    assert len(keys) > 20
+    assert not read.missing(keys, page("gate.md"))
+
+
 def test_every_page_of_the_app_has_a_page():
     names = sorted(path.stem for path in (read.ROOT / "pages").glob("*.py"))
     assert len(names) >= 6

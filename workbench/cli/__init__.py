@@ -1,4 +1,4 @@
-"""The `workbench` command: run, images, explain, audit, data, drift, agreement, shortcuts, reliability, report,
+"""The `workbench` command: run, images, explain, audit, data, drift, agreement, shortcuts, reliability, report, gate,
 make-set, train, journal, train-demo, doctor.
 
 Bad input ends with one line on stderr and exit code 2, an interruption with 130. Nothing heavy is imported before a
@@ -19,6 +19,7 @@ from workbench.cli import (
     data,
     drift,
     explain,
+    gate,
     images,
     inspectors,
     journal,
@@ -112,6 +113,7 @@ app.command(short_help="Ask whether a model will hold.")(reliability.reliability
 app.command(short_help="Hold new images against a reference: drift.")(drift.drift)
 app.command(short_help="Write a report to hand on, or check one.")(reports.report)
 app.command(short_help="Ask whether inspectors agree.")(inspectors.agreement)
+app.command(short_help="Whether a new model may follow an old one.")(gate.gate)
 app.command(short_help="Train a model on your own images.")(train.train)
 app.add_typer(journal.app, name="journal")
 app.command("train-demo", short_help="Retrain a model that ships.")(upkeep.train_demo)

@@ -1,0 +1,73 @@
+"""What a gate is written as: JUnit, Markdown, JSON and lines, with names that are out to break them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from workbench.report.gate_forms import gate_json, gate_junit, gate_lines, gate_markdown
+from workbench.report.gate_result import Gate
+from workbench.report.gate_rulings import Ruling
+
+NASTY = "a|b <b>\x1b[31m]]>\x00\ufffe \ud800 \"q' & `x` @team #1 [l](http://e.vil)\n| --- |"
+
+
+def result(*outcomes, text="Fine."):
+    rulings = [
+        Ruling(f"rule {number}", kind, text, math.inf if number else 0.5, None, 0.7, 0.6, 10, None, ("p.png",))
+        for number, kind in enumerate(outcomes)
+    ]
+    return Gate(text, "new", "set", tuple(rulings), (text,), 0.95, 0.99)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "outcome", "code"),
+    [
+        (("pass", "pass"), "pass", 0),
+        (("pass", "not enough"), "not enough", 3),
+        (("not enough", "fail"), "fail", 1),
+        (("fail", "pass"), "fail", 1),
+        ((), "not enough", 3),
+    ],
+)
+def test_only_a_gate_of_which_all_holds_passes(outcomes, outcome, code) -> None:
+    found = result(*outcomes)
+    assert (found.outcome, found.code, json.loads(gate_json(found))["outcome"]) == (outcome, code, outcome)
+    assert ("passes" in found.headline) == (outcome == "pass")
+
+
+def test_junit_is_well_formed_whatever_the_names_and_counts_what_is_not_shown() -> None:
+    text = gate_junit(result("pass", "fail", "not enough", text=NASTY))
+    root = ElementTree.fromstring(text.encode("utf-8"))
+    suite = root.find("testsuite")
+    assert [root.get(name) for name in ("tests", "failures", "errors")] == ["3", "1", "1"]
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["3", "1", "1", "0"]
+    cases = suite.findall("testcase")
+    assert [[child.tag for child in case] for case in cases] == [[], ["failure"], ["error"]]
+    assert all(case.get("classname") and case.get("name") and case.get("time") for case in cases)
+    message = cases[1][0].get("message")
+    assert message.startswith("a|b <b>\ufffd[31m]]>")
+    assert "\n" in message
+
+
+def test_markdown_keeps_each_finding_in_its_cell() -> None:
+    text = gate_markdown(result("pass", "fail", text=NASTY))
+    rows = [row for row in text.splitlines() if row.startswith("| ")]
+    assert len(rows) == 4
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {4}
+    assert "<b>" not in text.replace("\\<b\\>", "")
+    assert "@team" not in text
+    assert "](http" not in text
+    text.encode("utf-8")
+
+
+def test_json_holds_no_infinity_and_lines_no_control_characters() -> None:
+    found = result("pass", "fail", text=NASTY)
+    facts = json.loads(gate_json(found))
+    assert [row["figure"] for row in facts["rulings"]] == [0.5, None]
+    assert all(line.isprintable() for line in gate_lines(found))
+    assert gate_lines(found)[1].startswith("FAIL    rule 1: ")
