@@ -21,7 +21,7 @@ from workbench.texts import sentence_list
 if TYPE_CHECKING:
     from workbench.cues import Finding, Search, Study, Turned
     from workbench.models import Classifier
-    from workbench.reliability import Corrupted
+    from workbench.reliability import Corrupted, Measure
 
 Report = Callable[[str, int, int], None]
 ASKED_TWICE = 32
@@ -101,7 +101,8 @@ def corruption_rulings(
     """
     from workbench.reliability import corrupted
 
-    asked = [(name, v) for name in ("escapes", "overkill", "flips") if (v := getattr(rule, name)) is not None]
+    names: tuple[Measure, ...] = ("escapes", "overkill", "flips")
+    asked = [(name, float(v)) for name in names if (v := getattr(rule, name)) is not None]
     kinds = rule.kinds or kinds_of(OF_LINE)
     try:
         study = corrupted(
@@ -122,14 +123,14 @@ def corruption_rulings(
     return [_corruption(study, name, ceiling, rule.severity, levels) for name, ceiling in asked]
 
 
-def _corruption(study: Corrupted, name: str, ceiling: float, severity: int, levels: Levels) -> Ruling:
+def _corruption(study: Corrupted, name: Measure, ceiling: float, severity: int, levels: Levels) -> Ruling:
     from workbench.reliability import MEASURES, measures_of, turned
 
     title, words = f"corruption: {name}", MEASURES[name]
     what = f"{words[0].upper()}{words[1:]} under a disturbance up to severity {severity}"
     if name not in measures_of(study):
         return untold(title, f"{what}: no image can show it, or it is not known which are defects.", ceiling)
-    rows, hits = turned(study, name)  # type: ignore[arg-type]
+    rows, hits = turned(study, name)
     each, found = levels.among(len(study.kinds)), {}
     for place, kind in enumerate(study.kinds):
         chosen = rows & (study.decisions[:, place, 0] >= 0)
