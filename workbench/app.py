@@ -42,6 +42,7 @@ def main() -> None:
         ],
         "Decide": [
             st.Page(PAGES / "defects.py", title="Defects", icon=":material/rule:"),
+            st.Page(PAGES / "agreement.py", title="Agreement", icon=":material/handshake:"),
             st.Page(PAGES / "journal.py", title="Journal", icon=":material/history_edu:"),
         ],
         "Read": [st.Page(PAGES / "help.py", title="Help", icon=":material/menu_book:")],

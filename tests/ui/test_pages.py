@@ -20,6 +20,7 @@ TITLES = {
     "bias": "Bias",
     "reliability": "Reliability",
     "defects": "Defects",
+    "agreement": "Agreement",
     "journal": "Journal",
     "help": "Help",
 }

@@ -110,6 +110,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", version=2, megabytes=6),
         "corrupted evidence": _kind(*MODEL, "images", "kind", "severity", megabytes=8),
         "drift": _kind(*MODEL, "images", "families", "table", "new", "maps", megabytes=4),
+        "model appraiser": _kind(*MODEL, "plan", megabytes=1),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),

@@ -1,0 +1,1 @@
+"""The Agreement page: a study is planned, gone through and told."""
