@@ -61,7 +61,9 @@ def test_explain_writes_the_map_the_overlay_and_the_record(place, capsys) -> Non
     np.testing.assert_allclose(values, expected.values, rtol=1e-5, atol=1e-9)
     with Image.open(out / "overlay.png") as overlay:
         assert overlay.size == (70, 40)
+        said = json.loads(overlay.text["workbench"])
     record = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    assert said == record
     assert record["image"]["sha256"] == hashlib.sha256((place / "part.png").read_bytes()).hexdigest()
     assert record["model"]["key"] == classifier.key
     assert record["model"]["ref"] == "python:tiny_cli_model:make"

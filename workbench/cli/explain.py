@@ -158,7 +158,7 @@ def _write(
     import json
 
     from workbench.attribution import METHODS, manifest, npz
-    from workbench.drawing import overlay
+    from workbench.drawing import overlay, to_png
     from workbench.models import predict
 
     item, asked, pixels = image
@@ -168,7 +168,7 @@ def _write(
     record = manifest(result, item, classifier.class_names, table.probabilities[0], model)
     shown = overlay(pixels, result.on_image(), METHODS[result.method].signed)
     (out / "attribution.npz").write_bytes(npz({"values": result}))
-    shown.save(out / "overlay.png")
+    (out / "overlay.png").write_bytes(to_png(shown, record))
     (out / "manifest.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{item.name}: {table.frame['predicted'][0]} at {table.frame['confidence'][0]:.3f}")
     target = classifier.class_names[result.target]

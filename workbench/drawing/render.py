@@ -7,7 +7,8 @@ threads.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEQUENTIAL, DIVERGING = "inferno", "RdBu_r"
+PNG_RECORD = "workbench"
+"""The key of a PNG's text that says where it comes from."""
 QUANTILE = 0.99
 """Share of the pixels that the colours tell apart: one glaring pixel must not black out the rest."""
 
@@ -140,13 +143,19 @@ def fit(image: Image.Image, edge: int) -> tuple[Image.Image, float]:
     return image.resize(size, Image.Resampling.BILINEAR), factor
 
 
-def to_png(image: Image.Image | Figure) -> bytes:
-    """PNG bytes of an image or a figure."""
+def to_png(image: Image.Image | Figure, record: Mapping[str, object] | None = None) -> bytes:
+    """PNG bytes of an image or a figure; `record` stands in its text under `PNG_RECORD`, as JSON."""
+    from PIL.PngImagePlugin import PngInfo
+
     buffer = io.BytesIO()
+    text = {} if record is None else {PNG_RECORD: json.dumps(record, ensure_ascii=True, default=str)}
     if isinstance(image, Image.Image):
-        image.save(buffer, format="PNG")
+        info = PngInfo()
+        for key, value in text.items():
+            info.add_text(key, value)
+        image.save(buffer, format="PNG", pnginfo=info)
     else:
-        image.savefig(buffer, format="png", dpi=160, facecolor="white")
+        image.savefig(buffer, format="png", dpi=160, facecolor="white", metadata=text)
     return buffer.getvalue()
 
 

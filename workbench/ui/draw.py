@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from workbench.drawing import Scale, class_colours, render
 from workbench.errors import LONGEST
 from workbench.files import frame_csv
 from workbench.predictions import UNSURE, good_class, verdict_of
-from workbench.ui import help, photographs, terms
+from workbench.ui import help, origin, photographs, terms
 from workbench.ui.gallery import TONES
 from workbench.ui.text import plain
 
@@ -164,12 +164,22 @@ def meaning(key: str, label: str, **fields: object) -> None:
         help.more(key)
 
 
-def download(label: str, make: Callable[[], Image.Image | Figure | bytes | str], name: str, key: str) -> None:
-    """A download that is made when it is asked for, an image as PNG, and does not run the page again."""
+def download(
+    label: str,
+    make: Callable[[], Image.Image | Figure | bytes | str],
+    name: str,
+    key: str,
+    record: Mapping[str, object] | None = None,
+) -> None:
+    """A download that is made when it is asked for, an image as PNG, and does not run the page again.
+
+    A PNG says in its text where it comes from: as `record` says, or else as `origin.record` does.
+    """
+    known = (origin.record() if record is None else record) if name.endswith(".png") else None
 
     def data() -> bytes | str:
         content = make()
-        return content if isinstance(content, bytes | str) else render.to_png(content)
+        return content if isinstance(content, bytes | str) else render.to_png(content, known)
 
     mime = MIME[Path(name).suffix]
     st.download_button(label, data, name, mime, key=key, on_click="ignore", icon=":material/download:")

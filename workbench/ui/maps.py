@@ -185,6 +185,7 @@ def _cell(
                 lambda: render.figure(image, [panel], heading, _footer(view.model)),
                 f"{stem}.png",
                 f"png {attribution.method}",
+                facts,
             )
             draw.download(
                 "Raw values (NPZ)", lambda: npz({"values": attribution}), f"{stem}.npz", f"npz {attribution.method}"
@@ -200,17 +201,19 @@ def _downloads(
     image: Image.Image,
 ) -> None:
     stem, heading = draw.stem(view.item.name), _heading(view.item, decision, next(iter(attributions.values())))
+    facts = [_manifest(view, decision, a) for a in attributions.values()]
     with st.container(horizontal=True, vertical_alignment="center"):
         draw.download(
             "All as one figure (PNG)",
             lambda: render.figure(image, list(panels.values()), heading, _footer(view.model)),
             f"{stem}.png",
             "png all",
+            {"maps": facts},
         )
         draw.download("All raw values (NPZ)", lambda: npz(attributions), f"{stem}.npz", "npz all")
         draw.download(
             "Manifest (JSON)",
-            lambda: _json([_manifest(view, decision, a) for a in attributions.values()]),
+            lambda: _json(facts),
             f"{stem}.json",
             "json all",
         )
