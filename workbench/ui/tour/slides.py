@@ -162,12 +162,16 @@ def _threshold(scope: Scope) -> None:
 @guarded
 def _record(scope: Scope) -> None:
     book = logbook.journal(scope.model)
+    count = 0 if book is None else book.count_records()
+    sealed = (
+        f"{count:,} decision{'' if count == 1 else 's'}, {book.head().hash[:24]}" if book and count else "no decision"
+    )
     _facts(
         (
             ("Model", scope.model.key[:24]),
             ("Images", f"{len(scope.images):,}, {scope.images.key[:24]}"),
             ("Workbench", __version__),
-            ("Journal", "none" if book is None else f"{book.count_records():,} decisions, {book.head().hash[:24]}"),
+            ("Journal", sealed),
         )
     )
 
