@@ -10,6 +10,16 @@ pytest_plugins = ["browsing"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
+def has_nothing_to_operate(view):
+    page = view.page
+    view.settled()
+    for hidden in ("stSidebar", "stHeader", "stToolbar"):
+        for element in page.get_by_test_id(hidden).all():
+            expect(element).to_be_hidden()
+    assert page.locator("button:visible, input:visible, a:visible:not([data-testid=stSkipToContent])").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_from_a_link_through_the_slides_to_leaving_for_good(visitor):
     view = visitor(viewport={"width": 1440, "height": 900})
     page = view.open("/?tour=4").page
@@ -35,13 +45,7 @@ def test_from_a_link_through_the_slides_to_leaving_for_good(visitor):
     page.keyboard.press("PageDown")
     page.keyboard.press("ArrowRight")
     titled("What is handed on?")
-    view.settled()
-    for hidden in ("stSidebar", "stHeader", "stToolbar"):
-        for element in page.get_by_test_id(hidden).all():
-            expect(element).to_be_hidden()
-    assert page.locator("button:visible, input:visible, a:visible:not([data-testid=stSkipToContent])").count() == 0
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
+    has_nothing_to_operate(view)
     page.keyboard.press("Escape")
     expect(band).to_contain_text("Tour, 6 of 6", timeout=SLOW)
     view.settled()

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 import subprocess
 import sys
 
@@ -303,19 +302,6 @@ def test_png_brings_every_pixel_back(image):
 def test_a_figure_becomes_a_png_on_white(image):
     with Image.open(io.BytesIO(render.to_png(render.figure(image, [], "h", "f")))) as back:
         assert back.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
-
-
-@pytest.mark.parametrize("kind", ["image", "figure"])
-def test_a_png_says_where_it_comes_from_and_its_pixels_stay(image, kind):
-    record = {"model": {"key": "f" * 64}, "image": "Zelle é \x00\n</svg>.png", "settings": {"method": ["良"]}}
-    drawn = image if kind == "image" else render.figure(image, [], "h", "f")
-    with (
-        Image.open(io.BytesIO(render.to_png(drawn, record))) as said,
-        Image.open(io.BytesIO(render.to_png(drawn))) as silent,
-    ):
-        assert json.loads(said.text["workbench"]) == record
-        assert "workbench" not in silent.text
-        assert np.array_equal(pixels(said), pixels(silent))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (3000, 2000)])
