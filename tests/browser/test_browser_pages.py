@@ -18,7 +18,13 @@ pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.browser
 PAGES = (
     *("/", "/explain?method=saliency", "/probe", "/data", "/bias?shortcuts=on", "/reliability", "/defects"),
-    *("/defects?view=decisions", "/defects?view=masks&model=metal-sound&set=stamped-metal", "/journal", "/help"),
+    *(
+        "/defects?view=decisions",
+        "/defects?view=masks&model=metal-sound&set=stamped-metal",
+        "/journal",
+        "/agreement",
+        "/help",
+    ),
     *("/?tour=1", "/?tour=5&present=1"),
 )
 """Every page, with what it shows of the solar cells; the masks are those of the stamped metal."""
