@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from tables import solar, table, with_attributes
 
+from workbench.bias import attributes
 from workbench.bias.groups import compare
 from workbench.bias.source import CHANCE, tied_to_label
 from workbench.stats.significance import holm
-from workbench.ui.bias import attributes
 
 
 def planted(n=40, classes=("good", "bad"), **attributes):
