@@ -101,6 +101,9 @@ def test_expected_gradients_come_to_sum_to_the_change_from_the_mean_of_the_backg
     assert abs(found[2048].delta) < abs(found[8].delta)
 
 
+@pytest.mark.parametrize(
+    "pair", ["own", "regnetx_002", pytest.param("resnet10t", marks=pytest.mark.slow)], indirect=True
+)
 def test_expected_gradients_come_to_captums_mean_of_random_draws(pair):
     """Captum's GradientShap draws each sample at random; in the mean of many both are the same integral."""
     clf, x = pair

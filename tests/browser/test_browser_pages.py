@@ -99,7 +99,7 @@ def test_axe_sees_a_barrier_that_is_there(visitor):
     assert "color-contrast" in [fault["id"] for fault in Axe().run(view.page).response["violations"]]
 
 
-@pytest.mark.parametrize("page", ["/", "/bias"])
+@pytest.mark.parametrize("page", ["/", pytest.param("/bias", marks=pytest.mark.journey)])
 def test_a_printed_page_has_no_controls_and_nothing_cut(visitor, page):
     view = visitor(color_scheme="dark").open(page)
     view.page.emulate_media(media="print")

@@ -198,6 +198,7 @@ def spots(tmp_path_factory):
     return wb.load_images(folder)
 
 
+@pytest.mark.slow
 def test_a_cross_that_a_network_learned_is_named_and_a_sound_one_is_not_accused(spots):
     planted, sound = trained(np.random.default_rng(2), 0.97), trained(np.random.default_rng(2), 0.5)
     found = search(study_of(planted, list(spots), wb.predict(planted, spots)))
