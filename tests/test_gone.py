@@ -53,7 +53,10 @@ def server(tmp_path_factory):
 def test_work_ends_when_its_page_is_closed(server, work):
     port, process = server
     visitor = Visitor(port, *WORK[work])
-    progress = (m for m in visitor.messages(60) if m.HasField("delta") and m.delta.new_element.HasField("progress"))
-    assert next(progress).delta.new_element.progress.value < 60, "it has far to go"
+    drawn = (m.delta.new_element for m in visitor.messages(60) if m.HasField("delta"))
+    bars = (element.progress for element in drawn if element.HasField("progress"))
+    # On a busy machine the set is read with a bar of its own
+    first = next(bar for bar in bars if not bar.text.startswith("Reading the images"))
+    assert first.value < 60, "it has far to go"
     visitor.socket.close()
     until_idle(process, ENDS_WITHIN)
