@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 import workbench
 from workbench.attribution import METHODS, Method
-from workbench.catalog import ImagesEntry, ModelEntry, ReadOptions
+from workbench.catalog import Criteria, ImagesEntry, ModelEntry, ReadOptions
 from workbench.cli import app
 from workbench.evidence import CHECKS
 from workbench.models.folder import LimitsSpec, ModelSpec, PreprocessingSpec, TilesSpec
@@ -279,6 +279,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
         f"## [models.NAME]\n\n{keys(ModelEntry, 'models.NAME.')}\n##"
         f" [images.NAME]\n\n{keys(ImagesEntry, 'images.NAME.')}"
         f"\n## [images.NAME.read]\n\n{keys(ReadOptions, 'images.NAME.read.')}"
+        f"\n## [criteria]\n\n{keys(Criteria, 'criteria.')}"
     ),
     "gate.toml": gate_rules,
     **{name: partial(function, name) for name in FUNCTIONS},

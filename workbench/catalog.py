@@ -120,7 +120,29 @@ class ImagesEntry(Strict):
 
 
 class Criteria(Strict):
-    """What each check of the verdict is held against."""
+    """What each check of the verdict is held against: on the bounds of its figures, not on estimates.
+
+    Attributes:
+        leaks: The most test images that may share a part or a group with training or validation images.
+        labels: The largest share of the judged labels that may be suspected.
+        support: The rate of mistakes that the test split must be large enough to rule out, were there none.
+        worst_group: The largest gap between two classes or groups, as a share.
+        maps: The largest share of maps that may fail their checks.
+        fit: The largest share by which the model may be worse on images that it never saw.
+        calibration: The largest calibration error.
+        corruption: The largest share of what is caught that may turn under a corruption.
+        overruled: The largest share of decisions that people may overrule.
+    """
+
+    leaks: int = Field(default=0, ge=0)
+    labels: float = Field(default=0.05, ge=0, le=1)
+    support: float = Field(default=0.05, ge=0, le=1)
+    worst_group: float = Field(default=0.1, ge=0, le=1)
+    maps: float = Field(default=0.2, ge=0, le=1)
+    fit: float = Field(default=0.05, ge=0, le=1)
+    calibration: float = Field(default=0.05, ge=0, le=1)
+    corruption: float = Field(default=0.05, ge=0, le=1)
+    overruled: float = Field(default=0.1, ge=0, le=1)
 
 
 class Catalog(Strict):

@@ -255,7 +255,7 @@ def _foreign(path):
 def _newer(path):
     Journal(path)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 4")
+        db.execute("PRAGMA user_version = 5")
 
 
 def _cut(path):

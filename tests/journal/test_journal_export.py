@@ -14,7 +14,7 @@ from decisions import digest, draft, overruled
 
 from workbench.journal.entries import GENESIS
 from workbench.journal.export import folder_of, relabel, to_csv, to_json
-from workbench.journal.notes import NoteEntry
+from workbench.journal.notes import NoteEntry, RulingEntry
 from workbench.journal.store import Journal
 from workbench.sets.layouts import images_from_zip, load_images
 
@@ -37,7 +37,11 @@ def test_a_table_has_a_row_an_entry_and_exact_numbers(journal):
     assert (float(rows[0]["score"]), float(rows[0]["threshold"])) == (1e-07, 0.1 + 0.2)
     assert (rows[0]["positive"], rows[0]["overruled"], rows[0]["reason"]) == ("crack; hole", "", "")
     assert rows[1]["reason"] == 'a "quoted", long\nreason; with\r\nall'
-    assert rows[0].keys() == entries[0].__dataclass_fields__.keys() | NoteEntry.__dataclass_fields__.keys()
+    assert rows[0].keys() == (
+        entries[0].__dataclass_fields__.keys()
+        | NoteEntry.__dataclass_fields__.keys()
+        | RulingEntry.__dataclass_fields__.keys()
+    )
     assert [row["hash"] for row in rows] == [entry.hash for entry in entries]
     assert pd.read_csv(io.StringIO(to_csv(entries)))["score"].tolist() == [1e-07, 0.93]
 

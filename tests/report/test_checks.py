@@ -15,7 +15,7 @@ def test_nothing_known_is_no_verdict() -> None:
     verdict = judge({}, Criteria(), {})
     assert [standing.status for standing in verdict.standings] == ["not yet known"] * 12
     assert verdict.tone == "doubt"
-    assert "12 not yet known" in verdict.headline
+    assert "of 12 checks 12 are not yet known" in verdict.headline
 
 
 def test_only_all_ok_is_good() -> None:
@@ -35,7 +35,7 @@ def test_the_gravest_result_is_the_one_that_is_shown() -> None:
     assert standing.result is fails
     assert standing.results == some
     assert verdict.tone == "bad"
-    assert verdict.headline.startswith("Not fit for use as it is: 1 of 12 checks fail")
+    assert verdict.headline.startswith("Not fit for use as it is: 1 of 12 checks fails. Off by 20 points.")
 
 
 def test_an_accepted_finding_does_not_fail_any_more() -> None:
@@ -45,4 +45,4 @@ def test_an_accepted_finding_does_not_fail_any_more() -> None:
     standing = next(each for each in verdict.standings if each.check.name == "drift")
     assert standing.status == "fail"
     assert standing.accepted == accepted
-    assert verdict.tone != "bad"
+    assert verdict.tone == "doubt"

@@ -1,5 +1,5 @@
-"""The `workbench` command: run, images, explain, audit, data, drift, agreement, shortcuts, reliability, report, gate,
-make-set, train, journal, train-demo, doctor.
+"""The `workbench` command: run, images, explain, audit, data, drift, agreement, shortcuts, reliability, check, report,
+gate, make-set, train, journal, train-demo, doctor.
 
 Bad input ends with one line on stderr and exit code 2, an interruption with 130. Nothing heavy is imported before a
 command needs it.
@@ -16,6 +16,7 @@ import typer
 
 from workbench.cli import (
     audit,
+    check,
     data,
     drift,
     explain,
@@ -110,6 +111,7 @@ app.command(short_help="Run a model over a whole image set, resumable.")(audit.a
 app.command(short_help="Look at an image set before figures.")(data.data)
 app.command(short_help="Find what a model really goes by.")(shortcuts.shortcuts)
 app.command(short_help="Ask whether a model will hold.")(reliability.reliability)
+app.command(short_help="Ask whether a model is fit for use.")(check.check)
 app.command(short_help="Hold new images against a reference: drift.")(drift.drift)
 app.command(short_help="Write a report to hand on, or check one.")(reports.report)
 app.command(short_help="Ask whether inspectors agree.")(inspectors.agreement)

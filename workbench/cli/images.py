@@ -46,10 +46,10 @@ def load(ref: str, read: list[str] | None) -> ImageSet:
 def show(image_set: ImageSet) -> None:
     """Print the load report of a set that has one."""
     if image_set.report is not None:
-        print("\n".join(map(_visible, image_set.report.lines())), flush=True)
+        print("\n".join(map(visible, image_set.report.lines())), flush=True)
 
 
-def _visible(line: str) -> str:
+def visible(line: str) -> str:
     """A line whose signs of names cannot move the terminal's cursor or change its colours."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
 

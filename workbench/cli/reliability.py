@@ -103,7 +103,17 @@ def reliability(
 
 
 def subject_of(model: str, image_set: ImageSet, out: Path, report: Report) -> Subject:
-    """What commands ask about, with the model's answers and the families of the images."""
+    """What the command asks about: the model asked of each image, and which images belong together.
+
+    Args:
+        model: As for `run`.
+        image_set: The set.
+        out: The folder to write to.
+        report: Is told what is done, how far that is, and of how much.
+
+    Raises:
+        InputError: The model cannot be loaded, or several labels can be true of one image.
+    """
     from workbench.journal import told_apart_here
     from workbench.predictions import with_families
     from workbench.quality import families_of_set, look_for_families

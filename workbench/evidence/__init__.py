@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from workbench.evidence.finding import Finding, Verdict
     from workbench.evidence.location import agreement
     from workbench.evidence.planted import ErrorRates, error_rates
-    from workbench.evidence.reliance import LEAN, UNCOUNTED, Evidence, Rating, in_sum, rating
+    from workbench.evidence.reliance import LEAN, LITTLE, NOT_RELIED_ON, UNCOUNTED, Evidence, Rating, in_sum, rating
 
 __getattr__ = handed_on(
     __name__,
@@ -22,6 +22,6 @@ __getattr__ = handed_on(
         "location": "agreement",
         "accord": "reading",
         "planted": "ErrorRates error_rates",
-        "reliance": "LEAN UNCOUNTED Evidence Rating in_sum rating",
+        "reliance": "LEAN LITTLE NOT_RELIED_ON UNCOUNTED Evidence Rating in_sum rating",
     },
 )

@@ -17,7 +17,7 @@ UNCOUNTED = ("relevance_mass", "relevance_rank", "pointing", "sensitivity")
 of its place; and wrong maps hold their ground under imperceptible noise as well as right ones (`bench_card.py`)."""
 ENOUGH = 3
 """With fewer checks that apply, a map that holds them all is still leant on only a little."""
-LEAN, LITTLE, NOT, UNKNOWN = "Lean on it", "Lean on it a little", "Do not rely on it here", "Not known"
+LEAN, LITTLE, NOT_RELIED_ON, UNKNOWN = "Lean on it", "Lean on it a little", "Do not rely on it here", "Not known"
 VERDICT_TONES: Mapping[str, str] = {"holds": "good", "doubtful": "doubt", "fails": "bad"}
 
 
@@ -109,7 +109,7 @@ class Rating:
     @property
     def tone(self) -> str:
         """The word's colour: "good", "doubt", "bad" or "plain"."""
-        return {LEAN: "good", LITTLE: "doubt", NOT: "bad"}.get(self.word, "plain")
+        return {LEAN: "good", LITTLE: "doubt", NOT_RELIED_ON: "bad"}.get(self.word, "plain")
 
     @property
     def sentence(self) -> str:
@@ -138,7 +138,7 @@ def rating(findings: Iterable[Finding]) -> Rating:
     if not counted:
         word = UNKNOWN
     elif holds <= fails or any(verdicts.get(name) == "fails" for name in DECIDING):
-        word = NOT
+        word = NOT_RELIED_ON
     else:
         word = LEAN if holds == counted >= ENOUGH else LITTLE
     return Rating(word, holds, fails, counted)

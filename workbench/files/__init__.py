@@ -8,7 +8,7 @@ from workbench import handed_on
 
 if TYPE_CHECKING:
     from workbench.files.apart import read_apart, wanted
-    from workbench.files.check_results import FINDINGS, TABLES_IN, CheckResult, Outcome, findings_text
+    from workbench.files.check_results import FINDINGS, TABLES_IN, CheckResult, Outcome, findings_text, result_row
     from workbench.files.digests import Stamp, file_digest, stamp_from, stamp_of, store
     from workbench.files.disk import open_file, read_file
     from workbench.files.folders import CACHE_VARIABLE, JOURNAL_VARIABLE, cache_folder, data_folder
@@ -25,7 +25,7 @@ __getattr__ = handed_on(
     __name__,
     {
         "apart": "read_apart wanted",
-        "check_results": "CheckResult FINDINGS Outcome TABLES_IN findings_text",
+        "check_results": "CheckResult FINDINGS Outcome TABLES_IN findings_text result_row",
         "digests": "Stamp file_digest stamp_from stamp_of store",
         "disk": "open_file read_file",
         "folders": "CACHE_VARIABLE JOURNAL_VARIABLE cache_folder data_folder",

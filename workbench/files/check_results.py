@@ -44,9 +44,14 @@ class CheckResult:
 def findings_text(results: Sequence[CheckResult]) -> str:
     """The contents of `findings.json`: a list of objects, of which what is not known is null. Half a pair of
     surrogates, which no file can hold, becomes a replacement character."""
-    rows = [{name: _plain(value) for name, value in dataclasses.asdict(result).items()} for result in results]
+    rows = [result_row(result) for result in results]
     text = json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def result_row(result: CheckResult) -> dict[str, object]:
+    """The fields of a result as `findings.json` has them."""
+    return {name: _plain(value) for name, value in dataclasses.asdict(result).items()}
 
 
 def _plain(value: object) -> object:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from workbench.journal.export import folder_of, relabel, to_csv, to_json
     from workbench.journal.notes import SAID, Note, NoteEntry, Record
     from workbench.journal.proof import Head, Verdict, kept_digest
+    from workbench.journal.rulings import Ruling, RulingEntry, day_of, standing_acceptances
     from workbench.journal.store import Journal, journal_path, told_apart_here
 
 __getattr__ = handed_on(
@@ -20,6 +21,7 @@ __getattr__ = handed_on(
         "export": "folder_of relabel to_csv to_json",
         "notes": "SAID Note NoteEntry Record",
         "proof": "Head Verdict kept_digest",
+        "rulings": "Ruling RulingEntry day_of standing_acceptances",
         "store": "Journal journal_path told_apart_here",
     },
 )

@@ -9,6 +9,7 @@ from workbench.errors import InputError
 from workbench.files import to_csv as table_csv
 from workbench.images import MASK_MARK, FileSource, ImageItem, ImageSet, Source, parts_of
 from workbench.journal.notes import NoteEntry, Record, text_of
+from workbench.journal.rulings import RulingEntry
 from workbench.sets import SYNTHETIC
 
 COLUMNS = (
@@ -17,15 +18,15 @@ COLUMNS = (
     "coverage", "threshold_by", "chosen_on", "ceiling", "escape_cost", "overkill_cost", "prevalence", "positive",
     "image_name", "set_name",
     "model_name", "image", "model", "map_method", "map_digest", "previous", "hash",
-    "about", "said", "to", "second_name", "second", "second_label",
+    "about", "said", "to", "second_name", "second", "second_label", "subject", "until", "text", "digest",
 )  # fmt: skip
 MARKS = ("overruled", "reason")
 FORMAT = "workbench journal 1"
 
 
 def to_csv(entries: Iterable[Record]) -> str:
-    """One row an entry, for a spreadsheet: several positive classes stand in one cell with semicolons between. Notes on
-    labels and pairs say in `about` what they are; of a decision that cell is empty.
+    """One row an entry, for a spreadsheet: several positive classes stand in one cell with semicolons between. Notes
+    and rulings say in `about` what they are; of a decision that cell is empty.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it, and half a pair of surrogates
     becomes a replacement character, as `workbench.files.sheets` tells: to check hashes, use `to_json`.
@@ -127,7 +128,8 @@ def _masks_below(mask: Source | None, folder: Path | None) -> str | None:
 def _standing(entries: Iterable[Record]) -> dict[str, tuple[str, str]]:
     """The class that stands for each image after what people said, and why, by the image's digest."""
     standing: dict[str, tuple[str, str]] = {}
-    for entry in sorted(entries, key=lambda entry: entry.number):
+    told = [entry for entry in entries if not isinstance(entry, RulingEntry)]
+    for entry in sorted(told, key=lambda entry: entry.number):
         before = standing.get(entry.image)
         if isinstance(entry, NoteEntry):
             if entry.about == "label":

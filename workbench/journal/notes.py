@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 
 from workbench.errors import InputError
 from workbench.journal.entries import DIGEST, LENGTHS, Entry, canonical, dump, entry_from, sealed_fields
+from workbench.journal.rulings import RULED, RULING_SEALED, RulingEntry
 
 SAID: Mapping[str, tuple[str, ...]] = {
     "label": ("confirmed", "changed", "doubtful", "withdrawn"),
@@ -100,28 +101,33 @@ class NoteEntry(Note):
         return first, second
 
 
-Record: TypeAlias = Entry | NoteEntry
-"""Whatever stands in a journal: a decision, or a note."""
+Record: TypeAlias = Entry | NoteEntry | RulingEntry
+"""Whatever stands in a journal: a decision, a note, or a ruling."""
 NOTE_SEALED = frozenset(field.name for field in dataclasses.fields(NoteEntry)) - {"hash"}
 
 
 def text_of(record: Record) -> str:
-    """The one text of a record that its hash is taken over: `canonical`, of a note too."""
-    if isinstance(record, NoteEntry):
-        return dump({name: getattr(record, name) for name in NOTE_SEALED})
+    """The one text of a record that its hash is taken over: `canonical`, of a note or ruling too."""
+    if not isinstance(record, Entry):
+        sealed = NOTE_SEALED if isinstance(record, NoteEntry) else RULING_SEALED
+        return dump({name: getattr(record, name) for name in sealed})
     return canonical(record)
 
 
 def sealed_names(fields: Mapping[str, object]) -> frozenset[str]:
     """The names that a record with these fields must have, no more and no fewer."""
-    return NOTE_SEALED if "about" in fields else sealed_fields(fields.get("threshold_by"))
+    if "about" in fields:
+        return RULING_SEALED if fields["about"] in RULED else NOTE_SEALED
+    return sealed_fields(fields.get("threshold_by"))
 
 
 def record_from(body: str, digest: str) -> Record:
     """The record that a canonical text (`body`) holds, with its hash (`digest`). Errors as `entry_from`."""
     try:
         fields = json.loads(body)
-        return NoteEntry(**fields, hash=digest) if "about" in fields else entry_from(body, digest)
+        if "about" not in fields:
+            return entry_from(body, digest)
+        return (RulingEntry if fields["about"] in RULED else NoteEntry)(**fields, hash=digest)
     except (TypeError, ValueError, RecursionError):
         return entry_from(body, digest)
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from workbench.journal.entries import dump
 from workbench.journal.proof import Head
 
-APPLICATION, DECISIONS, SCHEMA = 0x57424A4C, 2, 3
+APPLICATION, DECISIONS, NOTES, SCHEMA = 0x57424A4C, 2, 3, 4
 """What marks an SQLite file as a journal ("WBJL"), and the release of its content: 1 had entries without `ADDED`, 2 had
-decisions alone, 3 has notes too."""
+decisions alone, 3 has notes too, 4 rulings."""
 IS_NOTE = "instr(body, '\"about\":') > 0"
-"""Holds for notes alone: quotes inside of texts are escaped, so this stands nowhere else."""
+"""Holds for notes and rulings alone: quotes inside of texts are escaped, so this stands nowhere else."""
 RULES = {
     "entries": "CREATE TABLE entries (number INTEGER PRIMARY KEY, body TEXT NOT NULL, hash TEXT NOT NULL)",
     "by_image": (

@@ -24,11 +24,13 @@ from workbench.journal.entries import GENESIS, Draft, Entry, dump, entry_from, s
 from workbench.journal.notes import Note, NoteEntry, Record, record_from, standing_labels, standing_pairs
 from workbench.journal.proof import Head, Verdict, Walk, clock_notes, head_problems, kept_digest, read_head, write_head
 from workbench.journal.refusals import DAMAGED, PRIMARY, UNWRITABLE, kind_of, refusal
+from workbench.journal.rulings import Ruling, RulingEntry
 from workbench.journal.schema import (
     APPLICATION,
     DECISIONS,
     IS_NOTE,
     LAST,
+    NOTES,
     RULES,
     SCHEMA,
     filters,
@@ -115,8 +117,11 @@ class Journal:
     @overload
     def append(self, draft: Note) -> NoteEntry: ...
 
-    def append(self, draft: Draft | Note) -> Record:
-        """Write a decision or a note down; once this returns, it stays, whatever happens to process or machine.
+    @overload
+    def append(self, draft: Ruling) -> RulingEntry: ...
+
+    def append(self, draft: Draft | Note | Ruling) -> Record:
+        """Write something down; once this returns, it stays, whatever happens to process or machine.
 
         Raises:
             InputError: The disk is full, the file cannot be written to, or another program holds it for more than ten
@@ -129,7 +134,7 @@ class Journal:
             body, digest = seal(draft, number + 1, now, previous)
             db.execute("INSERT INTO entries VALUES (?, ?, ?)", (number + 1, body, digest))
             # So that the older release, which cannot read this, says so
-            needed = SCHEMA if isinstance(draft, Note) else DECISIONS
+            needed = SCHEMA if isinstance(draft, Ruling) else NOTES if isinstance(draft, Note) else DECISIONS
             if db.execute("PRAGMA user_version").fetchone()[0] < needed:
                 db.execute(f"PRAGMA user_version={needed}")
             db.execute("COMMIT")
@@ -166,7 +171,7 @@ class Journal:
     def records(
         self, *, newest_first: bool = False, limit: int | None = None, offset: int = 0, notes: bool = False
     ) -> tuple[Record, ...]:
-        """All that stands in the journal, decisions and notes, or notes alone; a page of them as of `entries`."""
+        """All that stands in the journal, or notes and rulings alone; a page of them as of `entries`."""
         where = IS_NOTE if notes else "TRUE"
         return tuple(record_from(*row) for row in self._rows(where, (), newest_first, limit, offset))
 
@@ -182,6 +187,10 @@ class Journal:
     def pairs_apart(self) -> frozenset[tuple[str, str]]:
         """The pairs, by both digests in alphabetical order, that a person told apart and did not take back."""
         return frozenset(pair for pair, note in self.pair_decisions().items() if note.said == "not the same")
+
+    def rulings(self) -> tuple[RulingEntry, ...]:
+        """What people ruled on findings and criteria, in their order."""
+        return tuple(record for record in self.records(notes=True) if isinstance(record, RulingEntry))
 
     def _notes(self) -> Iterator[NoteEntry]:
         return (record for record in self.records(notes=True) if isinstance(record, NoteEntry))
@@ -202,7 +211,7 @@ class Journal:
         return self._number(f"NOT {IS_NOTE}{where}", values)
 
     def count_records(self, *, notes: bool = False) -> int:
-        """How many decisions and notes there are, or notes alone."""
+        """How many entries there are, or notes and rulings alone."""
         return self._number(IS_NOTE if notes else "TRUE", ())
 
     def _number(self, where: str, values: Sequence[object]) -> int:

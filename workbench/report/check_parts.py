@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.catalog import load_catalog
 from workbench.files import CheckResult
+from workbench.reliability import read_record
 from workbench.report.subject import Subject
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ def worst_group(subject: Subject) -> Computed:
     tested = is_tested(predictions)
     rows = (predictions.frame["split"] == "test").to_numpy(bool) if tested else np.ones(len(predictions), bool)
     if not (rows & predictions.frame["verdict"].notna().to_numpy(bool)).any():
-        return {"worst group": ()}, {}
+        why = "No image that counts has a label that the model knows: nobody can be found to fare worse."
+        return {"worst group": (CheckResult("gap: class", "unknown", why),)}, {}
     ties = tied_to_label(predictions, rows)
     groups = grouping(predictions)
     classes = breakdown(groups.predictions, "label", rows=rows)
@@ -96,7 +99,7 @@ def shortcut(subject: Subject) -> Computed:
 def fit(subject: Subject) -> Computed:
     """Whether it has memorised or is too simple."""
     from workbench.quality import frozen_features
-    from workbench.reliability import fit_of, fit_results, fit_tables, head_study, read_record
+    from workbench.reliability import fit_of, fit_results, fit_tables, head_study
 
     record = read_record(model_folder(subject.model))
     result = fit_of(subject.predictions, record)
@@ -137,10 +140,51 @@ def corruption(subject: Subject) -> Computed:
     return {"corruption": results}, corruption_tables(study)
 
 
+def maps(subject: Subject) -> Computed:
+    """Whether the maps can be believed."""
+    from workbench.report.maps_sampled import map_results, map_study
+
+    study = map_study(
+        subject.classifier,
+        subject.images,
+        subject.predictions,
+        on_progress=lambda *at: subject.report("checking maps", *at),
+    )
+    return {"maps": tuple(map_results(study))}, {"maps": study.frame}
+
+
+def recorded(subject: Subject) -> Computed:
+    """Drift, provenance and overruled decisions: what files and the journal of this machine tell."""
+    from workbench.journal import Journal, journal_path
+    from workbench.report.recorded import NO_DRIFT, Provenance, overruled_results, provenance_results
+
+    path = journal_path()
+    entries = Journal(path, create=False).entries() if path.is_file() else None
+    own = None if entries is None else [entry for entry in entries if entry.model == subject.classifier.key]
+    known = Provenance(
+        subject.classifier.key,
+        model_title(subject.model),
+        {item.name: item.readable_id for item in subject.images},
+        subject.predictions,
+        read_record(model_folder(subject.model)),
+        entries,
+    )
+    results = {
+        "drift": (NO_DRIFT,),
+        "provenance": tuple(provenance_results(known)),
+        "overruled": tuple(overruled_results(own, subject.predictions)),
+    }
+    return results, {}
+
+
+def model_title(model: str) -> str:
+    """What a model is called on the screen."""
+    entry = load_catalog().models.get(model)
+    return model if entry is None else entry.title
+
+
 def model_folder(model: str) -> Path | None:
     """The folder of a model, where its name stands for one."""
-    from workbench.catalog import load_catalog
-
     entry = load_catalog().models.get(model)
     path = Path(model if entry is None else entry.ref)
     return path if path.is_dir() else None
@@ -149,9 +193,11 @@ def model_folder(model: str) -> Path | None:
 CHECK_PARTS: Mapping[str, Callable[[Subject], Computed]] = {
     "set": of_set,
     "worst group": worst_group,
-    "shortcut": shortcut,
     "fit": fit,
     "calibration": calibration,
+    "recorded": recorded,
+    "maps": maps,
     "corruption": corruption,
+    "shortcut": shortcut,
 }
 """All of them, in the order that they are computed in, by a word for each."""

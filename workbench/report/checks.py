@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from workbench.catalog import Criteria
 from workbench.files import CheckResult, Outcome
+from workbench.predictions import Fitness
+from workbench.report.criteria import criterion_words, held
+from workbench.texts import shortened
 
 Status = Literal["ok", "watch", "fail", "not yet known"]
 Tone = Literal["good", "bad", "doubt"]
@@ -49,6 +53,10 @@ CHECKS: tuple[Check, ...] = (
 STATUSES: Mapping[Outcome, Status] = {"fail": "fail", "warn": "watch", "unknown": "not yet known", "ok": "ok"}
 """What the verdict of a result means for its check, the gravest first."""
 
+LONGEST_SENTENCE, MOST_REASONS = 300, 4
+"""Characters of a sentence in the headline, and how many stand there."""
+_SENTENCES = re.compile(r"(?<=[.!?]) +(?=[A-Z])")
+
 
 @dataclasses.dataclass(frozen=True)
 class Acceptance:
@@ -76,7 +84,7 @@ class Standing:
         status: "ok" only where all of it was looked for and nothing was found.
         result: The gravest result, whose sentence is shown; None where nobody looked.
         results: All of them.
-        criterion: What it is held against, in words; "" where nothing is set.
+        criterion: What it is held against, in words.
         accepted: The acceptance that holds for this very finding; None where there is none.
     """
 
@@ -95,7 +103,7 @@ class Verdict:
     Attributes:
         standings: In the order of `CHECKS`.
         headline: In one sentence or a few.
-        tone: "good" only where every check is ok, or its finding is accepted.
+        tone: "bad" where a check fails and that is not accepted; "good" only where every check is ok.
     """
 
     standings: tuple[Standing, ...]
@@ -104,7 +112,11 @@ class Verdict:
 
 
 def judge(
-    results: Mapping[str, Sequence[CheckResult]], criteria: Criteria, accepted: Mapping[str, Acceptance]
+    results: Mapping[str, Sequence[CheckResult]],
+    criteria: Criteria,
+    accepted: Mapping[str, Acceptance],
+    *,
+    limits: Fitness | None = None,
 ) -> Verdict:
     """The verdict.
 
@@ -112,32 +124,72 @@ def judge(
         results: What is known, by the name of the check; none where nobody looked.
         criteria: What figures are held against.
         accepted: What people accept, by the name of the check.
+        limits: Whether the model keeps the limits that are set for its mistakes; the headline then says so too.
+
+    Example:
+        >>> from workbench.catalog import Criteria
+        >>> judge({}, Criteria(), {}).headline
+        'Not shown to be fit for use: of 12 checks 12 are not yet known.'
     """
     standings = tuple(
-        _standing(check, tuple(results.get(check.name, ())), accepted.get(check.name)) for check in CHECKS
+        _standing(check, held(check.name, results.get(check.name, ()), criteria), criteria, accepted.get(check.name))
+        for check in CHECKS
     )
-    return Verdict(standings, *_headline(standings))
+    return Verdict(standings, *_headline(standings, limits))
 
 
-def _standing(check: Check, results: tuple[CheckResult, ...], accepted: Acceptance | None) -> Standing:
+def accepted_words(accepted: Acceptance) -> str:
+    """Who accepts a finding, until when and why, in a sentence."""
+    until = accepted.until.isoformat()
+    return f"Accepted by {accepted.name} until {until} (entry {accepted.entry} of the journal): {accepted.reason}"
+
+
+def gravest(results: Sequence[CheckResult]) -> CheckResult:
+    """The gravest of some results, the first of those; at least one."""
+    return min(results, key=lambda result: tuple(STATUSES).index(result.verdict))
+
+
+def first_sentence(text: str, most: int = LONGEST_SENTENCE) -> str:
+    """The first sentence of a finding, shortened."""
+    return shortened(_SENTENCES.split(text, maxsplit=1)[0], most)
+
+
+def _standing(
+    check: Check, results: tuple[CheckResult, ...], criteria: Criteria, accepted: Acceptance | None
+) -> Standing:
+    words = criterion_words(check.name, criteria)
     if not results:
-        return Standing(check, "not yet known", None, ())
-    gravest = min(results, key=lambda result: tuple(STATUSES).index(result.verdict))
-    status = STATUSES[gravest.verdict]
-    return Standing(check, status, gravest, results, accepted=accepted if status in ("fail", "watch") else None)
+        return Standing(check, "not yet known", None, (), words)
+    worst = gravest(results)
+    status = STATUSES[worst.verdict]
+    return Standing(check, status, worst, results, words, accepted if status in ("fail", "watch") else None)
 
 
-def _headline(standings: Sequence[Standing]) -> tuple[str, Tone]:
+def _headline(standings: Sequence[Standing], limits: Fitness | None) -> tuple[str, Tone]:
+    """What all of it comes to. What is accepted neither fails nor asks for a look, and keeps all from being good
+    without a word."""
     total = len(standings)
     open_ones = [each for each in standings if each.accepted is None]
     failing = [each for each in open_ones if each.status == "fail"]
-    watched = sum(each.status == "watch" for each in open_ones)
-    unknown = sum(each.status == "not yet known" for each in standings)
-    parts = [f"{watched} to watch"] if watched else []
-    parts += [f"{unknown} not yet known"] if unknown else []
-    if failing:
-        counts = ", ".join([f"{len(failing)} of {total} checks fail", *parts])
-        return f"Not fit for use as it is: {counts}.", "bad"
-    if parts:
-        return f"Not shown to be fit for use: of {total} checks {', '.join(parts)}.", "doubt"
-    return f"Fit for use by all {total} checks.", "good"
+    parts = [
+        (sum(each.status == "watch" for each in open_ones), "to watch", "to watch"),
+        (sum(each.status == "not yet known" for each in standings), "is not yet known", "are not yet known"),
+        (total - len(open_ones), "is accepted as it is", "are accepted as they are"),
+    ]
+    counts = ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in parts if count)
+    beyond = limits is not None and limits.tone == "bad"
+    if failing or beyond:
+        lead = f"{len(failing)} of {total} checks {'fails' if len(failing) == 1 else 'fail'}" if failing else ""
+        said = [lead, f"of {total} checks {counts}" if counts and not failing else counts]
+        reasons = [first_sentence(each.result.sentence) for each in failing if each.result is not None]
+        mistakes = [limits.verdict] if limits is not None and limits.tone != "good" else []
+        lines = [f"Not fit for use as it is: {', '.join(filter(None, said)) or 'a limit is not kept'}."]
+        return " ".join([*lines, *mistakes, *reasons[:MOST_REASONS]]), "bad"
+    tail = "" if limits is None else f" {limits.verdict}"
+    if any(count for count, _, _ in parts[:2]):
+        return f"Not shown to be fit for use: of {total} checks {counts}.{tail}", "doubt"
+    if limits is not None and limits.tone != "good":
+        return f"Not shown to be fit for use, though none of {total} checks is open.{tail}", "doubt"
+    if counts:
+        return f"Fit for use by the criteria, with what is accepted: of {total} checks {counts}.{tail}", "doubt"
+    return f"Fit for use by the criteria of all {total} checks.{tail}", "good"

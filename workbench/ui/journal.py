@@ -10,7 +10,18 @@ import streamlit as st
 from workbench.errors import InputError
 from workbench.files import key
 from workbench.images import ImageItem, ImageSet
-from workbench.journal import Entry, Journal, NoteEntry, Record, Verdict, kept_digest, relabel, to_csv, to_json
+from workbench.journal import (
+    Entry,
+    Journal,
+    NoteEntry,
+    Record,
+    RulingEntry,
+    Verdict,
+    kept_digest,
+    relabel,
+    to_csv,
+    to_json,
+)
 from workbench.texts import shortened
 from workbench.ui import choice, draw, photographs, session, url
 from workbench.ui.defects.record import figure
@@ -105,6 +116,9 @@ def _read(book: Journal, only: str) -> tuple[int, Callable[..., tuple[Record, ..
 def _card(entry: Record, images: ImageSet) -> None:
     """One entry: its image, what was decided, by whom and why; all its fields on request."""
     number = entry.number if isinstance(entry.number, int) else "?"
+    if isinstance(entry, RulingEntry):
+        _ruling(entry, number)
+        return
     item, lack = _image(entry, images)
     with st.container(border=True, horizontal=True, key=f"entry-{number}"):
         thumbnail = None if item is None else photographs.thumbnail(item, CARD_EDGE)
@@ -120,7 +134,28 @@ def _card(entry: Record, images: ImageSet) -> None:
             _more(entry)
 
 
-def _image(entry: Record, images: ImageSet) -> tuple[ImageItem | None, str]:
+def _ruling(entry: RulingEntry, number: int | str) -> None:
+    """A ruling, which is about no one image."""
+    with st.container(border=True, key=f"entry-{number}", gap="xsmall"):
+        st.markdown(f"**Entry {number}** · {plain(_time(entry.time))} UTC · {plain(str(entry.user))}")
+        st.markdown(ruled(entry))
+        _fields(entry)
+
+
+def ruled(entry: RulingEntry) -> str:
+    """A ruling in a sentence of Markdown."""
+    about = f"{plain(str(entry.model_name))} on {plain(str(entry.set_name))}"
+    said = {
+        ("finding", "accepted"): f"A finding was **accepted** until {plain(str(entry.until))}",
+        ("finding", "withdrawn"): "The acceptance of a finding was **taken back**",
+        ("criteria", "set"): "The **criteria** of the verdict were **set**",
+    }.get((str(entry.about), str(entry.said)), "A ruling that cannot be read")
+    subject = "" if entry.about == "criteria" else f" ({plain(str(entry.subject))})"
+    reason = f" Reason: {plain(str(entry.reason), 600)}" if entry.reason else ""
+    return f"{said}{subject}, {about}: {plain(str(entry.text), 600)}{reason}"
+
+
+def _image(entry: Entry | NoteEntry, images: ImageSet) -> tuple[ImageItem | None, str]:
     """The image that an entry is about, by its digest; None, and why, where these very bytes are not there."""
     there = images.by_name.get(str(entry.image_name))
     if there is None:
@@ -163,13 +198,17 @@ def told(note: NoteEntry) -> str:
     return f"{said} {plain(str(note.reason), 600)}" if note.reason else said
 
 
-def _more(entry: Record) -> None:
+def _more(entry: Entry | NoteEntry) -> None:
     if isinstance(entry, NoteEntry):
         query = url.link(image=str(entry.image_name))
         st.page_link(url.EXPLAIN, label="Open this image", icon=":material/center_focus_strong:", query_params=query)
     elif entry.model == choice.model().key:
         query = url.link(view="decisions", queue="all", image=str(entry.image_name), on="all")
         st.page_link(url.DEFECTS, label="Open this image", icon=":material/center_focus_strong:", query_params=query)
+    _fields(entry)
+
+
+def _fields(entry: Record) -> None:
     with st.expander("All fields", type="compact"):
         st.json({name: str(value) for name, value in vars(entry).items() if value is not None}, expanded=True)
 
