@@ -21,7 +21,7 @@ if asked:
 if judged is None:
     verdict.without(view)
 else:
-    verdict.section(judged, bool(findings.accused(judged)))
+    join = verdict.section(judged, bool(findings.accused(judged)))
     fill = worst.section(judged)
     table = st.container()
     figures.start(judged)
@@ -40,5 +40,6 @@ with st.expander("Images of the set", icon=":material/grid_view:", expanded=judg
     loaded.contact_sheet(view.images)
 if judged is not None:
     fill()
+    joined = join()
     with table:
-        checked.section(judged)
+        checked.section(judged, joined)

@@ -109,6 +109,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "label costs": _kind("images", "table", "families", "limits", megabytes=8),
         "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", version=2, megabytes=6),
         "corrupted evidence": _kind(*MODEL, "images", "kind", "severity", megabytes=8),
+        "map study": _kind(*MODEL, "images", "families", "table", megabytes=2),
+        "image digests": _kind("images", megabytes=16),
         "drift": _kind(*MODEL, "images", "families", "table", "new", "maps", megabytes=4),
         "model appraiser": _kind(*MODEL, "plan", megabytes=1),
         # of the journal

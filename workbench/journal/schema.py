@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from workbench.journal.entries import dump
 from workbench.journal.proof import Head
 
-APPLICATION, DECISIONS, NOTES, SCHEMA = 0x57424A4C, 2, 3, 4
+APPLICATION, DECISIONS, WITH_NOTES, SCHEMA = 0x57424A4C, 2, 3, 4
 """What marks an SQLite file as a journal ("WBJL"), and the release of its content: 1 had entries without `ADDED`, 2 had
 decisions alone, 3 has notes too, 4 rulings."""
 IS_NOTE = "instr(body, '\"about\":') > 0"

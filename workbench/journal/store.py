@@ -30,9 +30,9 @@ from workbench.journal.schema import (
     DECISIONS,
     IS_NOTE,
     LAST,
-    NOTES,
     RULES,
     SCHEMA,
+    WITH_NOTES,
     filters,
     last_entry,
     plain,
@@ -134,7 +134,7 @@ class Journal:
             body, digest = seal(draft, number + 1, now, previous)
             db.execute("INSERT INTO entries VALUES (?, ?, ?)", (number + 1, body, digest))
             # So that the older release, which cannot read this, says so
-            needed = SCHEMA if isinstance(draft, Ruling) else NOTES if isinstance(draft, Note) else DECISIONS
+            needed = SCHEMA if isinstance(draft, Ruling) else WITH_NOTES if isinstance(draft, Note) else DECISIONS
             if db.execute("PRAGMA user_version").fetchone()[0] < needed:
                 db.execute(f"PRAGMA user_version={needed}")
             db.execute("COMMIT")

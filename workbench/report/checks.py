@@ -182,7 +182,7 @@ def _headline(standings: Sequence[Standing], limits: Fitness | None) -> tuple[st
         lead = f"{len(failing)} of {total} checks {'fails' if len(failing) == 1 else 'fail'}" if failing else ""
         said = [lead, f"of {total} checks {counts}" if counts and not failing else counts]
         reasons = [first_sentence(each.result.sentence) for each in failing if each.result is not None]
-        mistakes = [limits.verdict] if limits is not None and limits.tone != "good" else []
+        mistakes = [] if limits is None else [limits.verdict]
         lines = [f"Not fit for use as it is: {', '.join(filter(None, said)) or 'a limit is not kept'}."]
         return " ".join([*lines, *mistakes, *reasons[:MOST_REASONS]]), "bad"
     tail = "" if limits is None else f" {limits.verdict}"

@@ -32,7 +32,7 @@ class Criterion:
     over: Literal["fail", "warn", "own"] = "fail"
 
 
-HELD: Mapping[str, Criterion] = {
+HELD_TO: Mapping[str, Criterion] = {
     "leaks": Criterion(
         "(leaks|groups) test-.*",
         "At most {limit} test images share a part or a group with training or validation images.",
@@ -72,7 +72,7 @@ def criterion_words(name: str, criteria: Criteria) -> str:
     if name in FIXED:
         return FIXED[name]
     limit = _limit(name, criteria)
-    return HELD[name].words.format(limit=f"{limit:,}" if isinstance(limit, int) else f"{100 * limit:.3g} %")
+    return HELD_TO[name].words.format(limit=f"{limit:,}" if isinstance(limit, int) else f"{100 * limit:.3g} %")
 
 
 def held(name: str, results: Sequence[CheckResult], criteria: Criteria) -> tuple[CheckResult, ...]:
@@ -87,9 +87,9 @@ def held(name: str, results: Sequence[CheckResult], criteria: Criteria) -> tuple
         results: What is known.
         criteria: What it is held against.
     """
-    if name not in HELD:
+    if name not in HELD_TO:
         return tuple(results)
-    criterion, limit = HELD[name], _limit(name, criteria)
+    criterion, limit = HELD_TO[name], _limit(name, criteria)
     pattern = re.compile(criterion.results)
     return tuple(_held(each, criterion, limit) if pattern.fullmatch(each.check) else each for each in results)
 

@@ -1,95 +1,172 @@
-"""What has been checked of a model and its images, on all pages, in one table: looked up, grey where nobody looked."""
+"""The twelve checks, on all pages, in one table: looked up, held against their criteria, and one verdict over them."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench.catalog import home, load_catalog
+from workbench.errors import InputError
 from workbench.files import CheckResult
-from workbench.ui import checks, draw, findings, url, warm
+from workbench.predictions import Fitness
+from workbench.ui import checks, draw, findings, gallery, logbook, url, warm
+from workbench.ui.cache import slot
+from workbench.ui.overview import accept, asking
 from workbench.ui.overview.scope import Scope
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
 
-Known = Mapping[str, Sequence[CheckResult]]
-ON_DATA = {
-    "leaks": "Leaks between splits",
-    "labels": "Doubtful labels",
-    "support": "How much the set can carry",
-    "coverage": "What it does not cover",
-    "giveaways": "What gives the label away",
-    "files": "Files and images",
-}
-"""The questions of Data that stand here, with their titles."""
-WIDTHS = (1.1, 1.7, 6)
+if TYPE_CHECKING:
+    from workbench.journal import Entry, Journal, RulingEntry
+    from workbench.report import Standing, Verdict
+
+WIDTHS = (1.1, 1.9, 6)
 """Of the columns, relative to each other."""
+STATUS_CHIPS: Mapping[str, tuple[str, str]] = {
+    "fail": ("fail", "bad"),
+    "watch": ("watch", "doubt"),
+    "not yet known": ("not yet known", "plain"),
+    "ok": ("ok", "good"),
+}
 
 
-def section(scope: Scope) -> None:
-    """The table, once the libraries are there: what takes a moment is drawn after the rest of the page."""
+def looked_up(scope: Scope, limits: Fitness) -> Verdict | None:
+    """The verdict on what is known by now; None before the libraries are there. Nothing long is computed for it.
+
+    Args:
+        scope: What is judged.
+        limits: Whether the limits are kept, as the box says.
+    """
     if not warm.torch_ready():
-        return
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.header("What has been checked", anchor="checked")
-        draw.meaning("checked", "What do these mean?")
-    _rows(scope)
+        return None
+    from workbench.report import accepted, judge
+
+    results, criteria = known(scope), load_catalog().criteria
+    taken = accepted(_rulings(scope), results, criteria, scope.model.key, scope.images.name)
+    return judge(results, criteria, taken, limits=limits)
 
 
 @guarded
-def _rows(scope: Scope) -> None:
-    rows = [*_bias(scope), *_reliability(scope), *_data(scope)]
-    st.caption(summed([results for _, _, results in rows]))
-    for title, page, results in rows:
-        chip, sentence = checks.verdict_of(results)
-        verdict, subject, finding = st.columns(WIDTHS, gap="small", vertical_alignment="center")
-        verdict.html(chip)
-        subject.page_link(page, label=f"**{title}**", query_params=url.link())
-        if sentence:
-            finding.caption(plain(sentence, checks.LONGEST_SUMMARY + 80))
+def section(scope: Scope, verdict: Verdict | None) -> None:
+    """The table, and the ways to know more."""
+    if verdict is None:
+        return
+    from workbench.report import criteria_set
+
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.header("What has been checked", anchor="checked")
+        draw.meaning("checked", "What do these mean?")
+    st.caption(summed(verdict.standings))
+    asking.section(scope)
+    for standing in verdict.standings:
+        _row(scope, standing)
+    since = criteria_set(_rulings(scope), load_catalog().criteria, scope.images.name)
+    st.caption(f":material/rule: {plain(since.sentence, 600)}")
+    if not since.known:
+        accept.criteria(scope)
 
 
-def summed(known: Sequence[Sequence[CheckResult]]) -> str:
+def summed(standings: Sequence[Standing]) -> str:
     """How many checks came to what, the gravest first."""
-    counts = Counter(checks.gravest(results) for results in known if results)
-    parts = [f"{counts[verdict]} {checks.CHIP_WORDS[verdict][0]}" for verdict in checks.ORDER if counts[verdict]]
-    if open_ones := sum(not results for results in known):
-        parts.append(f"{open_ones} {checks.NOT_YET}")
-    return f"{len(known)} checks: {', '.join(parts)}. What was not looked for may still be there."
+    counts = {status: sum(each.status == status for each in standings) for status in STATUS_CHIPS}
+    parts = ", ".join(f"{count} {STATUS_CHIPS[status][0]}" for status, count in counts.items() if count)
+    return f"{len(standings)} checks: {parts}. What was not looked for may still be there."
 
 
-def _bias(scope: Scope) -> list[tuple[str, Path, Sequence[CheckResult]]]:
-    """What the model goes by, and for whom it is worse."""
+def _row(scope: Scope, standing: Standing) -> None:
+    from workbench.report import accepted_words
+
+    check, results = standing.check, standing.results
+    verdict, subject, finding = st.columns(WIDTHS, gap="small", vertical_alignment="center")
+    verdict.html(gallery.chip(*STATUS_CHIPS[standing.status]))
+    page = home() / "pages" / f"{check.page}.py"
+    subject.page_link(page, label=f"**{check.title}**", query_params=url.link())
+    with finding.container(gap="xxsmall"):
+        said = checks.verdict_of(results)[1] if standing.result is not None else checks.NOT_YET.capitalize()
+        st.caption(plain(said, checks.LONGEST_SUMMARY + 120))
+        st.caption(f"Criterion: {plain(standing.criterion, 300)}")
+        if standing.accepted is not None:
+            st.markdown(f":material/handshake: {plain(accepted_words(standing.accepted), 900)}")
+        elif standing.status in ("fail", "watch"):
+            accept.finding(scope, standing)
+
+
+def known(scope: Scope) -> dict[str, Sequence[CheckResult]]:
+    """What is known by now, by the name of the check."""
+    from workbench.report import overruled_results
+    from workbench.ui.data import state
+    from workbench.ui.data.scope import scope_of
+    from workbench.ui.reliability import calibration, corruption, fit
+
+    held = asking.held(scope)
+    data = state.known(scope_of(scope)).by_question
+    return {
+        **{name: data[name] for name in ("leaks", "labels", "support")},
+        **_bias(scope),
+        "maps": asking.maps_known(held),
+        "fit": fit.known(held),
+        "calibration": calibration.known(held),
+        "corruption": corruption.known(held),
+        "drift": _drift(scope),
+        "provenance": _provenance(scope),
+        "overruled": overruled_results(_entries(scope), scope.predictions),
+    }
+
+
+def _bias(scope: Scope) -> dict[str, Sequence[CheckResult]]:
     from workbench.bias import conclusion_result
     from workbench.cues import cue_results
     from workbench.ui.bias import shortcuts, summary
 
     bias = findings.scope_of(scope)
     if bias is None:
-        return [("Shortcuts", url.BIAS, ()), ("For whom it is worse", url.BIAS, ())]
+        return {}
     search = shortcuts.known(bias)
-    gaps = [conclusion_result(line) for line in (summary.of_the_classes(bias), *summary.of_attributes(bias))]
-    return [
-        ("Shortcuts", url.BIAS, () if search is None else cue_results(search)),
-        ("For whom it is worse", url.BIAS, gaps),
-    ]
+    lines = [summary.of_the_classes(bias), *summary.of_attributes(bias)]
+    return {
+        "shortcut": () if search is None else cue_results(search),
+        "worst group": [conclusion_result(line) for line in lines],
+    }
 
 
-def _reliability(scope: Scope) -> list[tuple[str, Path, Sequence[CheckResult]]]:
-    """Whether it will hold."""
-    from workbench.ui.reliability import scope as held
-    from workbench.ui.reliability import summary
+def _drift(scope: Scope) -> Sequence[CheckResult]:
+    from workbench.report import NO_DRIFT
+    from workbench.ui.reliability import drift
 
-    own = held.Scope(scope.model, scope.images, scope.predictions, proposed=scope.proposed)
-    return [(anchor.capitalize(), url.RELIABILITY, known(own)) for anchor, (_, known) in summary.QUESTIONS.items()]
+    return drift.known(asking.held(scope)) or (NO_DRIFT,)
 
 
-def _data(scope: Scope) -> list[tuple[str, Path, Sequence[CheckResult]]]:
-    """What the images can carry."""
-    from workbench.ui.data import state
-    from workbench.ui.data.scope import scope_of
+def _provenance(scope: Scope) -> Sequence[CheckResult]:
+    from workbench.reliability import read_record
+    from workbench.report import Provenance, provenance_results
 
-    known = state.known(scope_of(scope)).by_question
-    return [(title, url.DATA, known[question]) for question, title in ON_DATA.items()]
+    place = slot("image digests", images=scope.images.key)
+    digests = place.kept(lambda: {item.name: item.readable_id for item in scope.images}, lambda made: 200 * len(made))
+    try:
+        record = read_record(scope.model.folder)
+    except InputError:  # the page Reliability says why
+        record = None
+    book = _book(scope)
+    entries = None if book is None else book.entries()
+    model = scope.model
+    return provenance_results(Provenance(model.key, model.title, digests, scope.predictions, record, entries))
+
+
+def _entries(scope: Scope) -> Sequence[Entry]:
+    book = _book(scope)
+    return () if book is None else book.entries(model=scope.model.key)
+
+
+def _rulings(scope: Scope) -> Sequence[RulingEntry]:
+    book = _book(scope)
+    return () if book is None else book.rulings()
+
+
+def _book(scope: Scope) -> Journal | None:
+    """The journal that counts here; None where there is none that can be read."""
+    try:
+        return logbook.journal(scope.model)
+    except InputError:  # the page Journal says why
+        return None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from workbench.errors import LONGEST, InputError
 from workbench.files import open_file
-from workbench.predictions import Fitness, Limits, Promise, fitness
+from workbench.predictions import Limits, Promise, fitness
 from workbench.stats import ENOUGH
 from workbench.texts import prose
 from workbench.ui import draw, independence, runs, terms, url
 from workbench.ui.choice import ModelChoice
+from workbench.ui.overview import checked
 from workbench.ui.overview.scope import MISTAKES, Scope, of_100
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain, seen
@@ -22,6 +24,8 @@ from workbench.ui.view import View
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
+
+    from workbench.report import Verdict
 
 LONGEST_CARD = 2**19
 """Bytes of a model card that are shown."""
@@ -39,13 +43,16 @@ _HEADING = re.compile(
 )
 
 
-def section(scope: Scope, shortcut: bool) -> None:
-    """The box with the verdict; `shortcut` says whether one is proven."""
+def section(scope: Scope, shortcut: bool) -> Callable[[], Verdict | None]:
+    """The box with the verdict; `shortcut` says whether one is proven.
+
+    What is returned joins the twelve checks to it, which takes a moment, and gives their verdict.
+    """
     with st.container(border=True, key="verdict", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.header("Is it fit for use?", anchor=False)
             draw.meaning("verdict", "What is the verdict?", enough=ENOUGH)
-        place = st.container()
+        lead, place = st.empty(), st.container()
         with st.container(horizontal=True, gap="large", key="limits"):
             if "errors" in scope.mistakes:
                 asked = {"errors": _asked(scope, "errors", "most_errors")}
@@ -57,12 +64,30 @@ def section(scope: Scope, shortcut: bool) -> None:
         limits = Limits(**{name: limit for name, (limit, _) in asked.items()})
         held_out, hidden = scope.split == "test", independence.hides_group(scope)
         result = fitness(scope.mistakes, limits, held_out=held_out, shortcut=shortcut, hidden=hidden)
+        lead.html(_box(result.verdict, result.tone))
         with place:
-            _said(scope, result)
+            _said(scope)
         for promise in result.promises:
             with asked[promise.name][1]:
                 _held(scope, promise)
         _makers(scope.model)
+
+    def join() -> Verdict | None:
+        verdict = checked.looked_up(scope, result)
+        if verdict is not None:
+            from workbench.report import first_sentence
+
+            first = first_sentence(verdict.headline)
+            rest = verdict.headline.removeprefix(first).strip()
+            small = f'<p class="wb-small">{html.escape(rest)}</p>' if rest else ""
+            lead.html(_box(first, verdict.tone) + small)
+        return verdict
+
+    return join
+
+
+def _box(text: str, tone: str) -> str:
+    return f'<div class="wb-verdict wb-{tone}"><span aria-hidden="true">{_ICONS[tone]}</span> {html.escape(text)}</div>'
 
 
 def without(view: View) -> None:
@@ -82,9 +107,7 @@ def without(view: View) -> None:
         _makers(view.model)
 
 
-def _said(scope: Scope, result: Fitness) -> None:
-    icon = _ICONS[result.tone]
-    st.html(f'<div class="wb-verdict wb-{result.tone}"><span aria-hidden="true">{icon}</span> {result.verdict}</div>')
+def _said(scope: Scope) -> None:
     rates = scope.mistakes
     if "errors" in rates:
         says = f"It calls {of_100(rates['errors'])} images something else than they are."

@@ -110,7 +110,7 @@ def _offer(scope: Scope, suite: str, many: int) -> None:
         f" corruption at five severities: {asked:,} questions to the model. {_cost(asked)}"
     )
     token = f"corrupt {suite} {many} {scope.model.key[:12]}"
-    offer("Corrupt and ask again", token, lambda: _look(scope, suite, many))
+    offer("Corrupt and ask again", token, lambda: look(scope, suite, many))
 
 
 def _cost(asked: int) -> str:
@@ -123,7 +123,7 @@ def _cost(asked: int) -> str:
     )
 
 
-def _look(scope: Scope, suite: str, many: int) -> Finished | None:
+def look(scope: Scope, suite: str, many: int) -> Finished | None:
     """The study, made now with progress and kept; None where the user stopped it."""
     progress = Stoppable("Asking about corrupted images", f"corruption {suite} {many} {scope.model.key[:12]}")
     if progress.stopped:

@@ -89,6 +89,18 @@ def known(scope: Scope) -> list[CheckResult]:
     return [result for result in results if result.check != FIT_CHECKS[2]]
 
 
+def asked(scope: Scope) -> bool:
+    """Whether heads were fitted, or cannot be: then there is nothing to look for."""
+    try:
+        record = record_of(scope)
+    except InputError:
+        return True
+    result = _fit(scope, record, "")
+    if embedded.network() is None or result.known not in ("recorded", "stated") or result.reason:
+        return True
+    return known_study(scope, record) is not None
+
+
 def record_of(scope: Scope) -> TrainingRecord | None:
     """What is recorded of the chosen model's training. Errors as `read_record`."""
     return read_record(scope.model.folder)
