@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.journal import RulingEntry
     from workbench.predictions import Fitness
 
-BESIDE = FIT_CHECKS[2]
+NOT_OF_THE_VERDICT = FIT_CHECKS[2]
 """Whether more images would help is no question of the verdict."""
 
 
@@ -61,7 +61,7 @@ def compiled(
     tables: dict[str, pd.DataFrame] = {}
     for part in CHECK_PARTS.values():
         more, behind = part(subject)
-        results |= {name: tuple(each for each in own if each.check != BESIDE) for name, own in more.items()}
+        results |= {name: tuple(each for each in own if each.check != NOT_OF_THE_VERDICT) for name, own in more.items()}
         tables |= behind
     if criteria is None:
         criteria = load_catalog().criteria
