@@ -12,9 +12,11 @@ from workbench.catalog import shared
 from workbench.ui import dealt, runs, url
 from workbench.ui.progress import guarded
 from workbench.ui.tour import slides
-from workbench.ui.tour.steps import TOUR, Step, other_deal, route
+from workbench.ui.tour.steps import Step, other_deal, route
 from workbench.ui.view import View
 
+TOUR = "tour"
+"""The key of the address: the step, from 1."""
 PRESENT = "present"
 """The key of the address for slides."""
 LEFT = "workbench_tour_left"

@@ -22,7 +22,7 @@ from workbench.ui.view import View
 if TYPE_CHECKING:
     from workbench.stats import Rate
 
-EDGE = 900
+SLIDE_EDGE = 900
 """Longest side of an image on a slide, in pixels."""
 
 
@@ -49,7 +49,7 @@ def draw_slide(step: Step, number: int, count: int, view: View) -> None:
         with words.container():
             _said(step)
         with right:
-            SHOWN[number - 1](scope)
+            BESIDE[number - 1](scope)
         with words.container():
             _said(step)  # what was found meanwhile belongs to it
 
@@ -95,7 +95,7 @@ def _escape(scope: Scope) -> None:
     row = surest(scope)
     if row is not None:
         item = scope.at(row)
-        draw.image(photographs.fitted(item, EDGE), item.name, plain(item.name))
+        draw.image(photographs.fitted(item, SLIDE_EDGE), item.name, plain(item.name))
 
 
 @guarded
@@ -104,7 +104,7 @@ def _maps(scope: Scope) -> None:
     if row is None:
         return
     image, settings = scope.of(scope.at(row)), explain.standard((scope.predictions, row))
-    photograph = photographs.fitted(image.item, EDGE)
+    photograph = photographs.fitted(image.item, SLIDE_EDGE)
     for place, name in zip(st.columns(len(METHODS_SHOWN) + 1, gap="medium"), ("", *METHODS_SHOWN), strict=True):
         with place:
             if not name:
@@ -143,7 +143,7 @@ def _leak(scope: Scope) -> None:
         name = str(pair[which])
         with place:
             caption = plain(f"{name}, {pair[f'{which} split']}, {pair[f'{which} label'] or 'no label'}")
-            draw.image(photographs.fitted(scope.image(name), EDGE), name, caption)
+            draw.image(photographs.fitted(scope.image(name), SLIDE_EDGE), name, caption)
 
 
 def _facts(rows: Iterable[tuple[str, object]]) -> None:
@@ -176,5 +176,5 @@ def _record(scope: Scope) -> None:
     )
 
 
-SHOWN: tuple[Callable[[Scope], None], ...] = (_verdict, _escape, _maps, _leak, _threshold, _record)
+BESIDE: tuple[Callable[[Scope], None], ...] = (_verdict, _escape, _maps, _leak, _threshold, _record)
 """What shows each step, beside its words."""

@@ -16,8 +16,6 @@ from workbench.ui.overview.scope import Scope, judged, of_100
 from workbench.ui.text import plain
 from workbench.ui.view import View
 
-TOUR = "tour"
-"""The key of the address: the step, from 1."""
 METHODS_SHOWN = ("grad_cam",)
 """The maps of the tour: one that takes a moment."""
 DEALS = {"solar-cells": "solar-cells-random", "solar-cells-random": "solar-cells"}
