@@ -18,7 +18,7 @@ from workbench.cues.cue_words import (
     unsearched_words,
 )
 from workbench.cues.defect_followed import Followed, followed
-from workbench.cues.refit import HEADS, Refit, refitted
+from workbench.cues.refit import REFIT_HEADS, Refit, refitted
 from workbench.cues.refit_words import HEAD_TITLES, refit_result, refit_table, refit_words
 from workbench.cues.transplant import Transplant, Turned, transplant
 from workbench.cues.transplant_store import RECORDED, Past, recorded

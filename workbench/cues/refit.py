@@ -29,11 +29,11 @@ LEARNED = 120
 """Images of each label that the last layer is fitted on, at most."""
 LEAST_LEARNED = 8
 """Fewer images of the class without the cue, or of others with it, say nothing of what a balanced set would do."""
-AT_ONCE = 32
+REFIT_AT_ONCE = 32
 """Images in one forward pass."""
-FEWEST = 5
+LEAST_COUNTED = 5
 """A group of fewer images counts as if it had so many, so that no single one decides."""
-HEADS = ("before", "unbalanced", "balanced")
+REFIT_HEADS = ("before", "unbalanced", "balanced")
 """The columns of decisions: the model's own, of a last layer fitted on the same images each label of which counts
 alike, and of one to which the cue says nothing."""
 
@@ -46,8 +46,9 @@ class Refit:
         cue: What the class was shown to go by.
         learned: How many images it was fitted on.
         frame: One row a judged image: name, unit, label, carries (the cue), misled (whether the cue speaks against the
-            label: an image of the class without it, or of another with it), those of `HEADS` (what it is called), and
-            "put before", "put balanced" (what it is called with the cue put on; None where it cannot be, or is there).
+            label: an image of the class without it, or of another with it), those of `REFIT_HEADS` (what it is called),
+            and "put before", "put balanced" (what it is called with the cue put on; None where it cannot be, or is
+            there).
     """
 
     cue: Cue
@@ -195,7 +196,7 @@ class LastLayer:
     def take(self, image: Pixels) -> None:
         """One more image. Errors as `Classifier.input`."""
         self._waiting.append(self._classifier.input(image).x)
-        if len(self._waiting) == AT_ONCE:
+        if len(self._waiting) == REFIT_AT_ONCE:
             self._flush()
 
     @property
@@ -259,7 +260,7 @@ def _frame(
         "label": names[rest.labels],
         "carries": rest.carries,
         "misled": rest.carries != (rest.labels == column),
-        **{head: called[head][: len(places)] for head in HEADS},
+        **{head: called[head][: len(places)] for head in REFIT_HEADS},
     })  # fmt: skip
     for head, values in (("before", names[laid.called]), ("balanced", called["balanced"][len(places) :])):
         frame[f"put {head}"] = pd.Series(values, rows, object).reindex(range(len(places)))
@@ -270,7 +271,7 @@ def _weights(own: Examples, groups: Mapping[tuple[int, bool], int]) -> dict[str,
     """How much each example counts: so that all labels do alike, and so that each does with the cue and without it."""
     of_label = np.bincount(own.labels)[own.labels]
     pairs = zip(own.labels.tolist(), own.carries.tolist(), strict=True)
-    return {"unbalanced": 1 / of_label, "balanced": np.array([1 / max(groups[pair], FEWEST) for pair in pairs])}
+    return {"unbalanced": 1 / of_label, "balanced": np.array([1 / max(groups[pair], LEAST_COUNTED) for pair in pairs])}
 
 
 def _laid_on(

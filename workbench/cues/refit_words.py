@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.bias import interval
-from workbench.cues.refit import HEADS, Refit
+from workbench.cues.refit import REFIT_HEADS, Refit
 from workbench.files import CheckResult
 from workbench.stats import share
 
@@ -21,7 +21,7 @@ HEAD_TITLES = {
 
 def refit_words(refit: Refit) -> str:
     """What fitting the last layer anew does, as sentences without markup."""
-    misled = {head: refit.right(head, misled=True) for head in HEADS}
+    misled = {head: refit.right(head, misled=True) for head in REFIT_HEADS}
     own = misled["before"]
     if not refit.enough:
         return (
@@ -68,7 +68,7 @@ def refit_table(refit: Refit) -> pd.DataFrame:
     for (label, carries), part in refit.frame.groupby(["label", "carries"], sort=True):
         row: dict[str, object] = {"class": refit.cue.target, "cue": refit.cue.name, "label": label}
         row |= {"shows the cue": carries, "images": len(part), "units": part["unit"].nunique()}
-        for head in HEADS:
+        for head in REFIT_HEADS:
             rate = share((part[head] == part["label"]).to_numpy(bool), part["unit"].to_numpy())
             row |= {f"right, {head}": rate.value, f"{head} low": rate.low, f"{head} high": rate.high}
         rows.append(row)

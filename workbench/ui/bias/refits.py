@@ -8,7 +8,7 @@ import streamlit as st
 from workbench.bias import interval
 from workbench.cues import (
     HEAD_TITLES,
-    HEADS,
+    REFIT_HEADS,
     Cue,
     Finding,
     Past,
@@ -57,7 +57,7 @@ def _figures(refit: Refit) -> None:
             "right about all": interval(refit.right(head)),
             "the cue put on turns": interval(refit.turned(head)) if f"put {head}" in refit.frame else "",
         }
-        for head in HEADS
+        for head in REFIT_HEADS
     ]
     tables.wide(pd.DataFrame(rows), "The model and two last layers fitted anew")
     misled = draw.support(refit.right("before", misled=True), "of them are misled by the cue")
