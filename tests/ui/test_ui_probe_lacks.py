@@ -43,6 +43,11 @@ TITLES = dict(
 torch.set_num_threads(1)
 
 
+def mostly_slow(*kept):
+    """All views, those that are not kept marked slow."""
+    return [view if view in kept else pytest.param(view, marks=pytest.mark.slow) for view in VIEWS]
+
+
 @pytest.fixture(scope="module")
 def metal():
     return load_classifier("metal-sound"), load_images("stamped-metal")
@@ -111,7 +116,7 @@ def test_a_set_of_which_nothing_is_known_yet(visit, unknown, monkeypatch, tmp_pa
         assert "distance" in told(at)
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", mostly_slow("edit", "attack", "concepts", "compare"))
 def test_an_image_of_ones_own_in_every_view(visit, view):
     at = visit("probe", **METAL).sound("Probe")
     at.file_uploader(key="image upload").set_value([("own.png", png((90, 80, 70), (64, 48)), "image/png")]).run()
@@ -125,7 +130,7 @@ def test_an_image_of_ones_own_in_every_view(visit, view):
 # Other models
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", mostly_slow("edit", "contrast", "concepts", "compare"))
 def test_a_thousand_classes_in_every_view(visit, view, monkeypatch):
     plain = regions.smallest
     monkeypatch.setattr(regions, "smallest", lambda *args, **settings: plain(*args, **settings | {"cells": 4}))
