@@ -56,9 +56,10 @@ def test_every_key_of_both_toml_files_is_documented():
     keys += [f"{name}.{key}" for name, kind in tables.items() for key in kind.model_fields]
     assert not read.missing(keys, page("model-toml.md"))
     both = {"models": generate.ModelEntry, "images": generate.ImagesEntry}
-    assert {*both} == {*Catalog.model_fields}
+    assert {*both, "criteria"} == {*Catalog.model_fields}
     keys = [f"{name}.NAME.{key}" for name, kind in both.items() for key in kind.model_fields if key != "read"]
     keys += [f"images.NAME.read.{key}" for key in generate.ReadOptions.model_fields]
+    keys += [f"criteria.{key}" for key in generate.Criteria.model_fields]
     assert not read.missing(keys, page("workbench-toml.md"))
 
 
