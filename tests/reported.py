@@ -35,7 +35,7 @@ def written_model(folder: Path) -> Path:
     return folder
 
 
-def written_set(folder: Path, count: int = 48) -> Path:
+def written_set(folder: Path, count: int = 48, defect: str = "defective") -> Path:
     """Images of which every second one is defective, some decided wrong, in three splits of two cameras."""
     folder.mkdir(parents=True, exist_ok=True)
     rng, rows = np.random.default_rng(0), []
@@ -45,7 +45,7 @@ def written_set(folder: Path, count: int = 48) -> Path:
             pixels[24:, 24:] += 120
         Image.fromarray(pixels).save(folder / f"part{i:02}.png")
         split = ("train", "validation", "test", "test")[i // 2 % 4]
-        rows.append((f"part{i:02}.png", "defective" if i % 2 else "good", split, HOSTILE if i % 3 else "camera 0"))
+        rows.append((f"part{i:02}.png", defect if i % 2 else "good", split, HOSTILE if i % 3 else "camera 0"))
     with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("image", "label", "split", "camera"), *rows])
     return folder

@@ -44,6 +44,7 @@ def main() -> None:
             st.Page(PAGES / "defects.py", title="Defects", icon=":material/rule:"),
             st.Page(PAGES / "agreement.py", title="Agreement", icon=":material/handshake:"),
             st.Page(PAGES / "journal.py", title="Journal", icon=":material/history_edu:"),
+            st.Page(PAGES / "report.py", title="Report", icon=":material/lab_profile:"),
         ],
         "Read": [st.Page(PAGES / "help.py", title="Help", icon=":material/menu_book:")],
     }

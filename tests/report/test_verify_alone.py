@@ -19,28 +19,26 @@ def handed_on(tmp_path_factory, known, choices, subject):
     """A folder with the verifier, a report, and the journal that it was made with."""
     folder = tmp_path_factory.mktemp("handed on")
     (folder / "verify_report.py").write_text(verifier(), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKBENCH_JOURNAL", str(folder / "journal.sqlite"))
-        book = Journal(folder / "journal.sqlite")
-        for number in range(3):
-            image = subject.images.items[number]
-            book.append(
-                Draft(
-                    user="Ada",
-                    model=subject.classifier.key,
-                    model_name="corner",
-                    image=image.id,
-                    image_name=image.name,
-                    set_name="parts",
-                    positive=("defective",),
-                    threshold=0.5,
-                    score=0.25,
-                    verdict="pass",
-                    threshold_by="model",
-                )
+    book = Journal(folder / "journal.sqlite")
+    for number in range(3):
+        image = subject.images.items[number]
+        book.append(
+            Draft(
+                user="Ada",
+                model=subject.classifier.key,
+                model_name="corner",
+                image=image.id,
+                image_name=image.name,
+                set_name="parts",
+                positive=("defective",),
+                threshold=0.5,
+                score=0.25,
+                verdict="pass",
+                threshold_by="model",
             )
-        (folder / "report.html").write_text(report_of(known, choices), encoding="utf-8", newline="\n")
-        (folder / "journal.json").write_text(to_json(book.records()), encoding="ascii")
+        )
+    (folder / "report.html").write_text(report_of(known, choices, book), encoding="utf-8", newline="\n")
+    (folder / "journal.json").write_text(to_json(book.records()), encoding="ascii")
     return folder
 
 

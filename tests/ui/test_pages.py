@@ -22,6 +22,7 @@ TITLES = {
     "defects": "Defects",
     "agreement": "Agreement",
     "journal": "Journal",
+    "report": "Report",
     "help": "Help",
 }
 WITH_A_MODEL = [page for page in TITLES if page != "help"]

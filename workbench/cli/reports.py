@@ -60,13 +60,13 @@ def report(
         raise typer.Exit(0 if _verified(verify, model, images, work, read) else 1)
     if model is None or images is None or out is None:
         raise InputError("A report needs --model, --images and --out; a check of one needs --verify FILE.")
-    from workbench.report import Choices, compiled, metadata_of, report_of
+    from workbench.report import Choices, compiled, journal_here, metadata_of, report_of
 
     shown_parts = _sections(sections), _notes(note or ()), tuple(decision or ())
     choices = Choices(model, images, tuple(read or ()), *shown_parts)
     with Meter() as meter:
         dossier = compiled(_subject(choices, work, read, meter))
-        text = report_of(dossier, choices)
+        text = report_of(dossier, choices, journal_here())
         files = metadata_of(dossier, choices) if metadata is not None else {}
     out.write_text(text, encoding="utf-8", newline="\n")
     print(dossier.verdict.headline)
@@ -131,7 +131,7 @@ def _verified(path: Path, model: str | None, images: str | None, work: Path | No
 def _rechecked(
     stated: Stated, model: str | None, images: str | None, work: Path | None, read: list[str] | None
 ) -> Recheck:
-    from workbench.report import compiled, of_another, recheck, report_of, unreadable
+    from workbench.report import compiled, journal_here, of_another, recheck, report_of, unreadable
 
     if stated.choices is None:
         return unreadable(stated)
@@ -139,4 +139,4 @@ def _rechecked(
     with Meter() as meter:
         subject = _subject(choices, work, read, meter)
         other = of_another(stated, subject.classifier.key, subject.images.key)
-        return other or recheck(stated, report_of(compiled(subject), choices))
+        return other or recheck(stated, report_of(compiled(subject), choices, journal_here()))

@@ -18,8 +18,8 @@ MOST_ROWS, MOST_COLUMNS = 12, 12
 """Of a table that is shown; a longer one is named with the digest of all its rows."""
 DIGITS = 10
 """Significant digits of the machine-readable figures."""
-LONG = 60
-"""Characters from which on a cell is a sentence."""
+LONG, LONGEST_WORD = 60, 24
+"""Characters from which on a cell is a sentence, and of a word that is not broken."""
 BLANK = "not known"
 
 
@@ -42,6 +42,12 @@ class Cell:
     high: float | None = None
     support: int | None = None
     tone: str = ""
+
+    @property
+    def look(self) -> str:
+        """The classes of its cell in a table: its tone, and whether a word of it must be broken to fit."""
+        wide = any(len(word) > LONGEST_WORD for word in self.text.split())
+        return f"{self.tone}{' long' if wide else ''}".strip()
 
     @property
     def figure(self) -> dict[str, float | int]:

@@ -35,7 +35,7 @@ def metadata_of(dossier: Dossier, choices: Choices) -> dict[str, str]:
     Figures are those of the test split, or of all images where there is none, which their names then say. An image
     without bytes that can be read has no digest.
     """
-    matter = matter_of(dossier, choices)
+    matter = matter_of(dossier, choices, None)
     table = image_table(matter.images)
     return {
         CARD: _card(matter),
@@ -147,7 +147,7 @@ def croissant(images: ImageSet, ref: str, table: str) -> str:
         "conformsTo": _CROISSANT,
         "name": images.name,
         "description": about + (" Synthetic: generated, not photographed." if images.synthetic else ""),
-        "version": images.key,
+        "identifier": images.key,
         "distribution": [
             {
                 "@type": "cr:FileObject",

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 
 from workbench.files import file_digest
-from workbench.journal import to_json
+from workbench.journal import Journal, to_json
 from workbench.report import chapters, reviewer, shown_cases
 from workbench.report.blocks import Block, Section
 from workbench.report.dossier import Dossier
@@ -36,15 +36,20 @@ CHAPTERS: Mapping[str, Callable[[Matter], Iterable[Block]]] = {
 """What makes the blocks of each section."""
 
 
-def report_of(dossier: Dossier, choices: Choices) -> str:
+def report_of(dossier: Dossier, choices: Choices, book: Journal | None = None) -> str:
     """A report as the text of one HTML file: the same dossier, choices and journal give the same text.
 
     Maps and evidence of the decisions shown are computed here, and told to `dossier.subject.report`.
 
+    Args:
+        dossier: What is known.
+        choices: What is shown of it.
+        book: The journal; without one the report says that who decided is not known.
+
     Raises:
         InputError: A chosen image is not in the set, or the journal cannot be read.
     """
-    matter = matter_of(dossier, choices)
+    matter = matter_of(dossier, choices, book)
     order = ("verdict", *choices.sections, "unknown", "made")
     made = []
     for done, name in enumerate(order, 1):

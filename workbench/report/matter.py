@@ -221,8 +221,18 @@ class Matter:
         return {"workbench": __version__, **versions(RELEASES)}
 
 
-def matter_of(dossier: Dossier, choices: Choices) -> Matter:
-    """The dossier with the journal of this machine.
+def journal_here() -> Journal | None:
+    """The journal of this machine; None where there is none.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    path = journal_path()
+    return Journal(path, create=False, called="the journal") if path.is_file() else None
+
+
+def matter_of(dossier: Dossier, choices: Choices, book: Journal | None) -> Matter:
+    """The dossier with what a journal says of its model and images.
 
     Raises:
         InputError: The journal cannot be read.
@@ -231,8 +241,7 @@ def matter_of(dossier: Dossier, choices: Choices) -> Matter:
 
     subject = dossier.subject
     head, records = None, tuple[Record, ...]()
-    if (path := journal_path()).is_file():
-        book = Journal(path, create=False, called="the journal")
+    if book is not None:
         head = book.head()
         ids = {item.readable_id for item in subject.images} - {None}
         records = tuple(

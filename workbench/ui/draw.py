@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 MIME = {
     ".csv": "text/csv",
+    ".html": "text/html",
     ".json": "application/json",
     ".md": "text/markdown",
     ".npz": "application/octet-stream",
     ".png": "image/png",
+    ".py": "text/x-python",
     ".toml": "application/toml",
     ".zip": "application/zip",
 }

@@ -230,6 +230,27 @@ def ticks(options: Mapping[str, str], *, key: str, default: Sequence[str]) -> li
     return _bound(key, list(default), parse, draw)
 
 
+def several(
+    label: str,
+    options: Sequence[str],
+    *,
+    key: str,
+    default: Sequence[str],
+    format_func: Callable[[str], str] = str,
+    **settings: Any,
+) -> list[str]:
+    """A `st.multiselect`, whose choices keep the order in which they were made."""
+
+    def parse(raw: Sequence[str]) -> list[str] | None:
+        values = [value for value in dict.fromkeys(raw) if value in options]
+        return values if values or list(raw) == [""] else None
+
+    def draw(now: list[str]) -> list[str]:
+        return list(st.multiselect(label, options, now, key=key, format_func=format_func, **settings))
+
+    return _bound(key, list(default), parse, draw)
+
+
 def slider(label: str, low: float, high: float, *, key: str, default: float, step: float, **settings: Any) -> float:
     """A `st.slider` over whole numbers or decimals, as `default` is one."""
     kind = type(default)

@@ -1,0 +1,63 @@
+"""The page Report: it says what it will hold, makes the file on request, and a link restores the choice."""
+
+from __future__ import annotations
+
+import pytest
+from reported import written_set
+
+from workbench.report import dossier, read_report
+from workbench.report.check_parts import CHECK_PARTS
+from workbench.ui.report import made
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch, empty_shelves):
+    monkeypatch.setattr(dossier, "CHECK_PARTS", {"calibration": CHECK_PARTS["calibration"]})
+    return {"model": "metal-sound", "set": str(written_set(tmp_path / "parts", 16, "scratch"))}
+
+
+def texts(at) -> str:
+    return "\n".join(str(part.value) for part in [*at.markdown, *at.caption, *at.info, *at.code])
+
+
+def press(at, start: str):
+    next(button for button in at.button if button.label.startswith(start)).click().run()
+    return at.sound()
+
+
+def test_a_report_is_made_from_the_page_as_it_is_chosen(visit, places, tmp_path, monkeypatch) -> None:
+    files, shown = {}, made._handed_on
+    monkeypatch.setattr(made, "_handed_on", lambda made_now: (files.update(made_now), shown(made_now)))
+    at = visit("report", **places, sections=["groups", "cards"]).sound("Report")
+    assert "No predictions of this model" in texts(at)
+    press(at, "Predict all")
+    assert "Not made yet" in texts(at)
+    assert "Always in it: Is it fit for use?" in texts(at)
+    at.text_area(key="note groups").set_value("Lot 7 is *new*.").run()
+    assert "--sections groups,cards" in texts(at)
+    press(at, "Make the report")
+    text = files["report.html"]
+    assert text.index('id="groups"') < text.index('id="cards"')
+    assert "Lot 7 is <em>new</em>." in text
+    assert 'id="looks"' not in text
+    assert {"README.md", "croissant.json", "verify_report.py"} <= files.keys()
+    labels = {each.proto.label for each in at.get("download_button")}
+    assert labels == {"Report (HTML)", "Verifier (Python)", "For other programs (zip)"}
+    assert "12 checks" in texts(at)
+    assert "named parts" in texts(at)
+    (tmp_path / "report.html").write_text(text, encoding="utf-8", newline="\n")
+    assert read_report(tmp_path / "report.html").choices.sections == ("groups", "cards")
+
+
+def test_a_model_of_several_labels_is_refused_in_one_sentence() -> None:
+    class Several:
+        ref, label = "x", "scratch"
+
+    class View:
+        model = Several()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(made.logbook, "own", lambda model: False)
+        assert "several labels" in made.refused(View())
+        patch.setattr(made.logbook, "own", lambda model: True)
+        assert "upload" in made.refused(View())
