@@ -36,6 +36,9 @@ def test_a_report_is_written_checked_and_found_out(home, capsys) -> None:
     printed = capsys.readouterr().out
     assert "DIFFERS 'operating/figures/accuracy'" in printed
     assert "another digest" in printed
+    (home / "r.html").write_text(text.replace('"images": "parts"', '"images": "part5"', 1), encoding="utf-8")
+    assert call("report", "--verify", "r.html", "--model", str(home / "corner")) == 1
+    assert "another digest" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

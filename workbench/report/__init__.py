@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from workbench.report.gate_rules import GateRules, read_rules
     from workbench.report.handover import report_of
     from workbench.report.maps_sampled import MapStudy, map_results, map_study
-    from workbench.report.matter import ALWAYS, MOST_DECISIONS, SECTIONS, Choices, journal_here
+    from workbench.report.matter import ALWAYS_IN, MOST_DECISIONS, SECTIONS, Choices, journal_here
     from workbench.report.rechecking import Recheck, Stated, of_another, read_report, recheck, unreadable
     from workbench.report.recorded import NO_DRIFT, Provenance, overruled_results, provenance_results
     from workbench.report.subject import Report, Subject
@@ -48,7 +48,7 @@ __getattr__ = handed_on(
     {
         "cards": "CROISSANT metadata_of VERIFIER verifier",
         "handover": "report_of",
-        "matter": "ALWAYS Choices journal_here MOST_DECISIONS SECTIONS",
+        "matter": "ALWAYS_IN Choices journal_here MOST_DECISIONS SECTIONS",
         "rechecking": "of_another read_report recheck Recheck Stated unreadable",
         "gate_result": "Gate gate no_gate",
         "gate_forms": "gate_json gate_junit gate_lines gate_markdown",

@@ -14,13 +14,13 @@ from workbench.texts import apart, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS, MOST_COLUMNS = 12, 12
+ROWS_SHOWN, COLUMNS_SHOWN = 12, 12
 """Of a table that is shown; a longer one is named with the digest of all its rows."""
-DIGITS = 10
+FIGURE_DIGITS = 10
 """Significant digits of the machine-readable figures."""
-LONG, LONGEST_WORD = 60, 24
+LONG_CELL, LONGEST_WORD = 60, 24
 """Characters from which on a cell is a sentence, and of a word that is not broken."""
-BLANK = "not known"
+BLANK_CELL = "not known"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Cell:
 
     @property
     def figure(self) -> dict[str, float | int]:
-        """What of it is a number, by name, to `DIGITS` significant digits; empty where nothing is."""
+        """What of it is a number, by name, to `FIGURE_DIGITS` significant digits; empty where nothing is."""
         numbers = {"value": self.value, "low": self.low, "high": self.high, "support": self.support}
         return {name: _digits(number) for name, number in numbers.items() if number is not None}
 
@@ -115,7 +115,7 @@ class Grid(Block):
     @property
     def stacked(self) -> bool:
         """Whether its cells stand below each other on a narrow screen: sentences do not fit side by side."""
-        return any(len(cell.text) > LONG for row in self.rows for cell in row)
+        return any(len(cell.text) > LONG_CELL for row in self.rows for cell in row)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -172,20 +172,20 @@ class Section:
 def said(text: object) -> Cell:
     """A value without a number behind it; what is missing is said to be."""
     missing = text is None or text == "" or (isinstance(text, float) and math.isnan(text))
-    return Cell(BLANK if missing else shown(text))
+    return Cell(BLANK_CELL if missing else shown(text))
 
 
 def number(value: float | int | None, form: str = ",") -> Cell:
     """A number in a form of `format`."""
     if value is None or not math.isfinite(value):
-        return Cell(BLANK)
+        return Cell(BLANK_CELL)
     return Cell(format(value, form), value)
 
 
 def rate(figure: Rate, *, percent: bool = True) -> Cell:
     """A figure with its interval and what it rests on."""
     if figure.value is None:
-        return Cell(f"{BLANK}: nothing to compute it from", support=figure.support)
+        return Cell(f"{BLANK_CELL}: nothing to compute it from", support=figure.support)
     form = (lambda x: f"{x:.1%}") if percent else (lambda x: f"{x:.3f}")
     known = figure.low is not None and figure.high is not None and not figure.few_units
     span = f"{form(figure.low)} to {form(figure.high)}" if known else "no interval can be trusted"
@@ -197,11 +197,11 @@ def of_frame(name: str, frame: pd.DataFrame) -> Block:
     """A table as a block: whole where it is short and narrow, else its first rows; with the digest of all of it."""
     import hashlib
 
-    columns = tuple(map(str, frame.columns))[:MOST_COLUMNS]
+    columns = tuple(map(str, frame.columns))[:COLUMNS_SHOWN]
     digest = hashlib.sha256(frame_csv(frame).encode()).hexdigest()
     rows = tuple(
         tuple(_value(value) for value in row[: len(columns)])
-        for row in frame.head(MOST_ROWS).itertuples(index=False, name=None)
+        for row in frame.head(ROWS_SHOWN).itertuples(index=False, name=None)
     )
     shown_rows = "" if len(rows) == len(frame) else f", of which the first {len(rows)} are shown"
     shown_columns = "" if len(columns) == len(frame.columns) else f", {len(columns)} of {len(frame.columns)} columns"
@@ -216,7 +216,7 @@ def _value(value: object) -> Cell:
 
 
 def _digits(value: float | int) -> float | int:
-    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
+    return value if isinstance(value, int) else float(f"{value:.{FIGURE_DIGITS}g}")
 
 
 def figures_of(sections: Iterable[Section]) -> dict[str, dict[str, float | int]]:

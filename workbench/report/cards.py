@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from workbench.images import ImageSet
     from workbench.stats import Rate
 
-VERIFIER, CROISSANT, TABLE, CARD = "verify_report.py", "croissant.json", "images.csv", "README.md"
-TASK = "image-classification"
-METRICS = {"accuracy": "accuracy", "AUC": "roc_auc", "recall": "recall", "precision": "precision"}
+VERIFIER, CROISSANT, IMAGE_TABLE, HUB_CARD = "verify_report.py", "croissant.json", "images.csv", "README.md"
+HUB_TASK = "image-classification"
+HUB_METRICS = {"accuracy": "accuracy", "AUC": "roc_auc", "recall": "recall", "precision": "precision"}
 """What the Hub calls these figures; others keep their own names."""
 _FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _CROISSANT = "http://mlcommons.org/croissant/1.0"
@@ -38,10 +38,10 @@ def metadata_of(dossier: Dossier, choices: Choices) -> dict[str, str]:
     matter = matter_of(dossier, choices, None)
     table = image_table(matter.images)
     return {
-        CARD: _card(matter),
+        HUB_CARD: _card(matter),
         f".eval_results/{_slug(matter.images.name)}.yaml": _eval_results(matter),
         CROISSANT: croissant(matter.images, choices.images, table),
-        TABLE: table,
+        IMAGE_TABLE: table,
         VERIFIER: verifier(),
     }
 
@@ -77,23 +77,23 @@ def _card(matter: Matter) -> str:
     name = matter.classifier.name
     results = [
         EvalResult(
-            task_type=TASK,
+            task_type=HUB_TASK,
             dataset_type=_slug(matter.images.name),
             dataset_name=matter.images.name,
             dataset_split=matter.split,
             dataset_revision=matter.images.key,
-            metric_type=METRICS.get(each, each),
+            metric_type=HUB_METRICS.get(each, each),
             metric_name=f"{each} ({_told(rate)})",
             metric_value=round(float(rate.value or 0), 6),
         )
         for each, rate in _rates(matter).items()
     ]
     data = ModelCardData(
-        model_name=name, pipeline_tag=TASK, tags=["explainability-workbench"], eval_results=results or None
+        model_name=name, pipeline_tag=HUB_TASK, tags=["explainability-workbench"], eval_results=results or None
     )
     words = f"# {name}\n\nThere is no model card: what the model was made for is not known.\n"
     for folder in matter.folders:
-        for card in ("MODEL_CARD.md", CARD):
+        for card in ("MODEL_CARD.md", HUB_CARD):
             if (folder / card).is_file():
                 words = _FRONT.sub("", read_text(folder / card))
                 return f"---\n{data.to_yaml()}\n---\n\n{words.lstrip()}"
@@ -151,9 +151,9 @@ def croissant(images: ImageSet, ref: str, table: str) -> str:
         "distribution": [
             {
                 "@type": "cr:FileObject",
-                "@id": TABLE,
-                "name": TABLE,
-                "contentUrl": TABLE,
+                "@id": IMAGE_TABLE,
+                "name": IMAGE_TABLE,
+                "contentUrl": IMAGE_TABLE,
                 "encodingFormat": "text/csv",
                 "sha256": hashlib.sha256(table.encode()).hexdigest(),
             }
@@ -180,7 +180,7 @@ def _field(column: str) -> dict[str, object]:
         "@id": f"images/{column}",
         "name": column,
         "dataType": "sc:Text",
-        "source": {"fileObject": {"@id": TABLE}, "extract": {"column": column}},
+        "source": {"fileObject": {"@id": IMAGE_TABLE}, "extract": {"column": column}},
     }
 
 

@@ -15,7 +15,7 @@ from workbench.images import SPLITS
 from workbench.journal import NoteEntry
 from workbench.predictions import cases_of, groupable, headline, inspection, is_tested, known_defects
 from workbench.report.blocks import (
-    BLANK,
+    BLANK_CELL,
     Bars,
     Block,
     Cell,
@@ -34,11 +34,11 @@ from workbench.report.checks import Standing
 from workbench.report.matter import Matter
 from workbench.stats import ENOUGH, FEW_UNITS
 
-CARDS = ("MODEL_CARD.md", "README.md")
-LONGEST_CARD = 2**17
+CARD_FILES = ("MODEL_CARD.md", "README.md")
+LONGEST_CARD_SHOWN = 2**17
 """Bytes of a model card that are shown."""
 MOST_ATTRIBUTES, MOST_NOTES = 4, 20
-SIGNS = {"ok": "✓", "fail": "✗", "watch": "!", "not yet known": "?"}
+STATUS_SIGNS = {"ok": "✓", "fail": "✗", "watch": "!", "not yet known": "?"}
 STATUS_TONES = {"ok": "good", "fail": "bad", "watch": "doubt", "not yet known": "doubt"}
 HEALTH_OF_DATA = ("leaks", "labels", "support", "provenance")
 HEALTH_OF_MODEL = ("fit", "calibration", "corruption", "drift")
@@ -51,7 +51,7 @@ def verdict(matter: Matter) -> Iterator[Block]:
     rows = tuple(
         (
             Cell(each.check.title),
-            Cell(f"{SIGNS[each.status]} {each.status}", tone=STATUS_TONES[each.status]),
+            Cell(f"{STATUS_SIGNS[each.status]} {each.status}", tone=STATUS_TONES[each.status]),
             _figure(each.result),
             said(each.criterion or "none is set"),
             said(_sentence(each)),
@@ -65,7 +65,7 @@ def verdict(matter: Matter) -> Iterator[Block]:
 def _figure(result: CheckResult | None) -> Cell:
     """A finding's figure in its own unit, with its interval and what it rests on."""
     if result is None or result.figure is None:
-        return Cell("none" if result is not None else BLANK)
+        return Cell("none" if result is not None else BLANK_CELL)
     known = result.low is not None and result.high is not None
     span = f" ({result.low:.4g} to {result.high:.4g})" if known else ""
     held = f", held against {result.threshold:.4g}" if result.threshold is not None else ""
@@ -101,12 +101,12 @@ def unknown(matter: Matter) -> Iterator[Block]:
 
 def purpose(matter: Matter) -> Iterator[Block]:
     """The model card's own words."""
-    path = next((folder / name for folder in matter.folders for name in CARDS if (folder / name).is_file()), None)
+    path = next((folder / name for folder in matter.folders for name in CARD_FILES if (folder / name).is_file()), None)
     if path is None:
         yield Words("card", "There is no model card: what the model was made for, and not for, is not known.", "doubt")
         return
-    if path.stat().st_size > LONGEST_CARD:
-        yield Words("card", f"The model card has over {LONGEST_CARD // 1024} KB and is not shown here.", "doubt")
+    if path.stat().st_size > LONGEST_CARD_SHOWN:
+        yield Words("card", f"The model card has over {LONGEST_CARD_SHOWN // 1024} KB and is not shown here.", "doubt")
         return
     yield Prose("card", read_text(path), "The model card's own words, which nobody checked here")
 
@@ -140,7 +140,7 @@ def model_and_images(matter: Matter) -> Iterator[Block]:
 
 def model_files(folders: Sequence[Path]) -> list[Path]:
     """The files of a model's folder that decide what it answers, or tell of it."""
-    patterns = ("*.safetensors", "*.toml", "*.onnx", "*.pt", "*.pth", "config.json", "training.json", *CARDS)
+    patterns = ("*.safetensors", "*.toml", "*.onnx", "*.pt", "*.pth", "config.json", "training.json", *CARD_FILES)
     return [
         path
         for folder in folders

@@ -12,11 +12,9 @@ from workbench.report import chapters, reviewer, shown_cases
 from workbench.report.blocks import Block, Section
 from workbench.report.dossier import Dossier
 from workbench.report.html import html_of
-from workbench.report.matter import ALWAYS, SECTIONS, Choices, Matter, matter_of
+from workbench.report.matter import ALWAYS_IN, SECTIONS, Choices, Matter, matter_of
 
-FORMAT = "workbench report 1"
-LARGEST_REPORT = 10 * 2**20
-"""Bytes that a report is to have at most."""
+REPORT_FORMAT = "workbench report 1"
 MOST_LISTED, MOST_SEALED = 20_000, 500
 """Images whose digests stand in the file, and entries of the journal."""
 CHAPTERS: Mapping[str, Callable[[Matter], Iterable[Block]]] = {
@@ -54,10 +52,10 @@ def report_of(dossier: Dossier, choices: Choices, book: Journal | None = None) -
     made = []
     for done, name in enumerate(order, 1):
         blocks = tuple(CHAPTERS[name](matter))
-        made.append(Section(name, {**SECTIONS, **ALWAYS}[name], blocks, choices.notes.get(name, "")))
+        made.append(Section(name, {**SECTIONS, **ALWAYS_IN}[name], blocks, choices.notes.get(name, "")))
         dossier.subject.report("writing the report", done, len(order))
     last = dataclasses.replace(made[-1], blocks=(*made[-1].blocks, *reviewer.index(made)))
-    asked = Section("questions", ALWAYS["questions"], tuple(reviewer.questions(made)))
+    asked = Section("questions", ALWAYS_IN["questions"], tuple(reviewer.questions(made)))
     sections = [made[0], asked, *made[1:-1], last]
     title = f"{matter.classifier.name} on {matter.images.name}"
     subject = f"Model {matter.classifier.key[:16]}, images {matter.images.key[:16]}"
@@ -73,7 +71,7 @@ def facts_of(matter: Matter) -> dict[str, object]:
     head = matter.head
     sealed = json.loads(to_json(matter.records[-MOST_SEALED:]))["entries"]
     return {
-        "format": FORMAT,
+        "format": REPORT_FORMAT,
         "choices": matter.choices.told,
         "model": {
             "key": matter.classifier.key,

@@ -37,17 +37,17 @@ SECTIONS: Mapping[str, str] = {
     "journal": "Who decided what",
 }
 """What can be chosen, by name, in the order of a report that chooses nothing."""
-ALWAYS: Mapping[str, str] = {
+ALWAYS_IN: Mapping[str, str] = {
     "verdict": "Is it fit for use?",
     "questions": "Twelve questions of a reviewer",
     "unknown": "What is not known",
     "made": "How this was made, and how to check it",
 }
 """What no report leaves out."""
-RELEASES = ("torch", "timm", "captum", "numpy", "scipy", "scikit-learn", "pandas", "pillow")
-LISTS = ("read", "sections", "decisions")
+RELEASES_TOLD = ("torch", "timm", "captum", "numpy", "scipy", "scikit-learn", "pandas", "pillow")
+CHOICE_LISTS = ("read", "sections", "decisions")
 """The fields of `Choices` that are lists."""
-MOST_DECISIONS, LONGEST_NOTE, MOST_ENTRIES = 24, 50_000, 50
+MOST_DECISIONS, LONGEST_NOTE, ENTRIES_SHOWN = 24, 50_000, 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Choices:
 
     def __post_init__(self) -> None:
         for name in (*self.sections, *self.notes):
-            if name not in SECTIONS and not (name in ALWAYS and name in self.notes):
+            if name not in SECTIONS and not (name in ALWAYS_IN and name in self.notes):
                 raise InputError(f"There is no section {name!r} to choose: take from {', '.join(SECTIONS)}.")
         if len(set(self.sections)) < len(self.sections):
             raise InputError("A section is named twice: name each once.")
@@ -112,7 +112,7 @@ class Choices:
     def told(self) -> dict[str, object]:
         """The same for a file."""
         model, images = self.names
-        lists = {name: list(getattr(self, name)) for name in LISTS}
+        lists = {name: list(getattr(self, name)) for name in CHOICE_LISTS}
         return {"model": model, "images": images, "notes": dict(self.notes), **lists}
 
     def about(self, model: str | None, images: str | None, read: Sequence[str] = ()) -> Choices:
@@ -156,7 +156,7 @@ class Matter:
     head: Head | None
     records: tuple[Record, ...]
     method: str | None
-    most_entries = MOST_ENTRIES
+    most_entries = ENTRIES_SHOWN
 
     @property
     def classifier(self) -> Classifier:
@@ -218,7 +218,7 @@ class Matter:
     @property
     def versions(self) -> dict[str, str | None]:
         """The releases that the figures were made with."""
-        return {"workbench": __version__, **versions(RELEASES)}
+        return {"workbench": __version__, **versions(RELEASES_TOLD)}
 
 
 def journal_here() -> Journal | None:

@@ -15,17 +15,18 @@ import numpy as np
 
 from workbench.errors import InputError
 from workbench.files import read_file
-from workbench.report.handover import FORMAT
+from workbench.report.handover import REPORT_FORMAT
 from workbench.report.html import seal_of
-from workbench.report.matter import LISTS, Choices
+from workbench.report.matter import CHOICE_LISTS, Choices
 
-LARGEST_READ, DEEPEST = 32 * 2**20, 64
+LARGEST_READ, DEEPEST_READ = 16 * 2**20, 64
 """Bytes of a report that is read, and elements within each other."""
-VOID = frozenset(("meta", "img", "br", "hr", "rect", "link", "input"))
+VOID_ELEMENTS = frozenset(("meta", "img", "br", "hr", "rect", "link", "input"))
 RELEASES_AT = ("made/releases/", "data/versions/")
 """How the names of what no computation gives again begin."""
 DRAWN_ALIKE = 2
 """Of 255 levels by which pixels of a map may differ that another machine drew."""
+UNSEALED_NOTE = "The file is not as it was written: its text has another digest than it states of itself."
 _IMAGE = "data:image/png;base64,"
 
 
@@ -123,10 +124,10 @@ def of_another(stated: Stated, model: str, images: str) -> Recheck | None:
     return Recheck(stated.sealed, apart, 2, 0, (why,)) if apart else None
 
 
-def unreadable(stated: Stated) -> Recheck:
-    """What is to be said of a report whose data cannot be read."""
-    why = "The file's data cannot be read, so that nothing could be computed again."
-    return Recheck(stated.sealed, (Difference("data", "what cannot be read", ""),), 1, 0, (why,))
+def unreadable(stated: Stated, why: str = "The data of the file cannot be read.") -> Recheck:
+    """What is to be said of a report of which nothing could be computed again, and why."""
+    said = (*([UNSEALED_NOTE] if not stated.sealed else []), f"Nothing was computed again: {why}")
+    return Recheck(stated.sealed, (Difference("data", "what cannot be used", ""),), 1, 0, said)
 
 
 def _facts(text: str) -> dict[str, Any] | None:
@@ -136,13 +137,13 @@ def _facts(text: str) -> dict[str, Any] | None:
         facts = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    return facts if isinstance(facts, dict) and facts.get("format") == FORMAT else None
+    return facts if isinstance(facts, dict) and facts.get("format") == REPORT_FORMAT else None
 
 
 def _choices(told: object) -> Choices | None:
     try:
         fields: dict[str, Any] = dict(told)  # type: ignore[call-overload]
-        read, sections, decisions = (tuple(map(str, fields[name])) for name in LISTS)
+        read, sections, decisions = (tuple(map(str, fields[name])) for name in CHOICE_LISTS)
         notes = {str(name): str(note) for name, note in dict(fields["notes"]).items()}
         return Choices(str(fields["model"]), str(fields["images"]), read, sections, notes, decisions)
     except (TypeError, ValueError, KeyError, AttributeError, InputError):
@@ -177,8 +178,8 @@ class _Parts(HTMLParser):
             image = own.get("src") if tag == "img" else None
             self.parts[name] += [f"<{tag} {[pair for pair in attrs if pair[0] != 'src' or image is None]}>"]
             self.parts[name] += [image] if image else []
-        if tag not in VOID:
-            if len(self.open) >= DEEPEST:
+        if tag not in VOID_ELEMENTS:
+            if len(self.open) >= DEEPEST_READ:
                 raise InputError("The file nests its elements deeper than a report does: it is no report.")
             self.open.append((tag, name))
 
@@ -228,7 +229,7 @@ def recheck(stated: Stated, computed: str) -> Recheck:
         else:
             differences.append(Difference(name, *_first_apart(before, after)))
     if not stated.sealed:
-        notes.append("The file is not as it was written: its text has another digest than it states of itself.")
+        notes.append(UNSEALED_NOTE)
     return Recheck(stated.sealed, tuple(differences), compared, drawn, tuple(dict.fromkeys(notes)))
 
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution
     from workbench.images import ImageItem
 
-SAMPLE = 60
+LOOKED_SAMPLE = 60
 """Images whose maps are summed up where no audit holds maps."""
-OF_EACH = 2
+SHOWN_OF_EACH = 2
 """Decisions of each kind that are shown where none are chosen."""
-EDGE, MAP_EDGE = 360, 192
+DECISION_EDGE, MAP_EDGE = 360, 192
 """Pixels of the longer side of an image shown."""
 
 
@@ -81,7 +81,9 @@ def _summaries(matter: Matter, method: str) -> Summaries:
             if wanted.items() <= result.facts.items():
                 return result
     folder = subject.out / "looks"
-    with closing(look(subject.classifier, subject.images, subject.predictions, folder, method, sample=SAMPLE)) as steps:
+    with closing(
+        look(subject.classifier, subject.images, subject.predictions, folder, method, sample=LOOKED_SAMPLE)
+    ) as steps:
         for step in steps:
             subject.report("drawing maps", step.done, step.total)
     return open_summaries(folder, method)
@@ -102,7 +104,9 @@ def chosen(matter: Matter) -> list[int]:
     positive = known_defects(table)
     if not positive:
         sure = np.where(table.frame["verdict"].to_numpy() == "wrong", table.frame["confidence"].to_numpy(float), -1)
-        return [row for row in rows[np.argsort(-sure[rows], kind="stable")][: 3 * OF_EACH].tolist() if sure[row] >= 0]
+        return [
+            row for row in rows[np.argsort(-sure[rows], kind="stable")][: 3 * SHOWN_OF_EACH].tolist() if sure[row] >= 0
+        ]
     scores, kinds = all_scores(table, positive), mistakes(table)
     at = table.rule.threshold if table.rule.threshold is not None else 0.5
     found: list[int] = []
@@ -112,7 +116,7 @@ def chosen(matter: Matter) -> list[int]:
         (near(scores[rows], at), np.abs(scores[rows] - at)),
     ):
         places = rows[among][np.argsort(order[among], kind="stable")].tolist()
-        found += [row for row in places if row not in found][:OF_EACH]
+        found += [row for row in places if row not in found][:SHOWN_OF_EACH]
     return found
 
 
@@ -120,9 +124,12 @@ def decisions(matter: Matter) -> Iterator[Block]:
     """Each decision with its image, map, evidence and nearest training images."""
     rows = chosen(matter)
     if not matter.choices.decisions:
-        yield Words("rule", f"Chosen by a rule, of {matter.split}: the {OF_EACH} gravest escapes, the {OF_EACH} gravest"
-                    f" overkill and the {OF_EACH} nearest to the threshold, or the surest mistakes where no class is"
-                    " known to be good.")  # fmt: skip
+        few = f"the {SHOWN_OF_EACH} gravest"
+        rule = (
+            f"Chosen by a rule, of {matter.split}: {few} escapes, {few} overkill and the {SHOWN_OF_EACH} nearest to the"
+            " threshold, or the surest mistakes where no class is known to be good."
+        )
+        yield Words("rule", rule)
     if not rows:
         yield Words("none", "No decision is of these kinds.")
     for done, row in enumerate(rows, 1):
@@ -153,7 +160,7 @@ def _explained(matter: Matter, item: ImageItem, target: str) -> tuple[list[tuple
     from workbench.evidence import CHECKS, assess
 
     image, fitted = item.open(), None
-    fitted, _ = render.fit(image, EDGE)
+    fitted, _ = render.fit(image, DECISION_EDGE)
     images = [(render.to_png(fitted), "The image")]
     if matter.method is None:
         raise InputError("No quick method of maps suits this model: ask for one on Explain.")
@@ -206,5 +213,5 @@ def _nearest(matter: Matter, row: int) -> Iterator[tuple[bytes, str]]:
         found = nearest(vectors, row, training & among.to_numpy(bool))
         if found is not None:
             other = matter.images.by_name[str(frame["name"].iloc[found[0]])]
-            small, _ = render.fit(other.open(), EDGE)
+            small, _ = render.fit(other.open(), DECISION_EDGE)
             yield render.to_png(small), f"{title}: {other.name}, {other.label}, similarity {found[1]:.2f}"

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import streamlit as st
 
 from workbench.predictions import Predictions, mistakes
-from workbench.report import ALWAYS, MOST_DECISIONS, SECTIONS, Choices
+from workbench.report import ALWAYS_IN, MOST_DECISIONS, SECTIONS, Choices
 from workbench.ui import choice, draw, url
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
@@ -15,7 +15,7 @@ from workbench.ui.view import View
 
 MOST_OFFERED = 300
 """Images that are offered by name."""
-ON_TOP = "verdict"
+NOTE_ON_TOP = "verdict"
 
 
 @guarded
@@ -45,7 +45,7 @@ def section(view: View, predictions: Predictions) -> Choices:
             max_selections=MOST_DECISIONS,
             placeholder="By the rule: the gravest escapes and overkills, and what is nearest to the threshold",
         )
-    st.caption(f"Always in it: {', '.join(ALWAYS.values())}. What is left out is named there.")
+    st.caption(f"Always in it: {' · '.join(ALWAYS_IN.values())}. What is left out is named there.")
     notes = _notes(sections)
     draw.meaning("report", "What is the report?")
     read = tuple(f"{name}={value}" for name, value in parse_qsl(st.query_params.get("read", "")))
@@ -68,7 +68,7 @@ def _offered(predictions: Predictions) -> list[str]:
 
 def _notes(sections: list[str]) -> dict[str, str]:
     """Notes by section, of those that hold any."""
-    titles = {ON_TOP: "On top", **{name: SECTIONS[name] for name in sections}}
+    titles = {NOTE_ON_TOP: "On top", **{name: SECTIONS[name] for name in sections}}
     with st.expander("Add notes", icon=":material/edit_note:"):
         st.caption("Markdown. A note stands in the report as yours; no link keeps it.")
         texts = {name: st.text_area(title, key=f"note {name}", height=80) for name, title in titles.items()}

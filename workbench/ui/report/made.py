@@ -17,8 +17,8 @@ from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.reliability.scope import Scope
 from workbench.ui.view import View
 
-REPORT = "report.html"
-EPOCH = (1980, 1, 1, 0, 0, 0)
+REPORT_FILE = "report.html"
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The time that stands in a zip, so that the same files give the same bytes."""
 
 
@@ -93,7 +93,7 @@ def _made(view: View, predictions: Predictions, choices: Choices, place: Slot) -
     subject = Subject(view.model.ref, choice.classifier(view.model), view.images, answers, table, folder, report)
     dossier = compiled(subject)
     text = report_of(dossier, choices, logbook.journal(view.model))
-    files = {REPORT: text, "headline": dossier.verdict.headline, **metadata_of(dossier, choices)}
+    files = {REPORT_FILE: text, "headline": dossier.verdict.headline, **metadata_of(dossier, choices)}
     place.put(files, 2 * sum(map(len, files.values())))
     _place(view, predictions, choices).put(files, 2 * sum(map(len, files.values())))  # families may be known by now
     progress.done()
@@ -113,22 +113,22 @@ def _answers(view: View) -> Audit | None:
 def _handed_on(files: Mapping[str, str]) -> None:
     """The downloads, and how the file is checked."""
     st.markdown(f"**{files['headline']}**")
-    size = len(files[REPORT].encode()) / 2**20
+    size = len(files[REPORT_FILE].encode()) / 2**20
     st.caption(
-        f"{size:.1f} MB, {files[REPORT].count('data-figure='):,} named parts, each of which can be computed again."
+        f"{size:.1f} MB, {files[REPORT_FILE].count('data-figure='):,} named parts, each of which can be computed again."
     )
     with st.container(horizontal=True):
-        draw.download("Report (HTML)", lambda: files[REPORT], REPORT, "report html")
+        draw.download("Report (HTML)", lambda: files[REPORT_FILE], REPORT_FILE, "report html")
         draw.download("Verifier (Python)", verifier, VERIFIER, "report verifier")
         draw.download("For other programs (zip)", lambda: _zip(files), "report-metadata.zip", "report metadata")
     st.markdown("Its reader checks it with the workbench, figure by figure, or without it, by digests:")
-    st.code(f"workbench report --verify {REPORT}\npython {VERIFIER} {REPORT} --images FOLDER", language="sh")
+    st.code(f"workbench report --verify {REPORT_FILE}\npython {VERIFIER} {REPORT_FILE} --images FOLDER", language="sh")
 
 
 def _zip(files: Mapping[str, str]) -> bytes:
     """What other programs read, as a zip of the same bytes each time."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files.keys() - {REPORT, "headline"}):
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), files[name])
+        for name in sorted(files.keys() - {REPORT_FILE, "headline"}):
+            archive.writestr(zipfile.ZipInfo(name, ZIP_TIME), files[name])
     return buffer.getvalue()
