@@ -45,7 +45,7 @@ def plan(parts=8, inspectors=("Ada", "Ben"), trials=2, arms=(NO_MAPS, WITH_MAPS)
         "seed": 5, "model": "m", "model_name": "Model", "set_name": "Set", "positive": ("bad",),
         "planned": "2026-01-01T00:00:00+00:00",
     }  # fmt: skip
-    return StudyPlan(**{**fields, "parts": parts_of(parts), **changes})
+    return StudyPlan(**{**fields, "parts": changes.pop("own", None) or parts_of(parts), **changes})
 
 
 def simulated(seed, parts, trials, right, right_with=None, inspectors=2):

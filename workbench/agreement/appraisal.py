@@ -107,6 +107,15 @@ def exact_share(hits: NDArray[np.bool_], level: float = 0.95) -> Rate:
     return Rate(count / size, low, high, count, size)
 
 
+def share_of_parts(hits: NDArray[np.bool_], units: NDArray[np.intp]) -> Rate:
+    """A share of decisions, (M,), on parts, (M,), with the interval of `share`, never narrower than `exact_share`: rare
+    mistakes on few parts are missed by the former alone."""
+    by_unit, exact = share(hits, units), exact_share(hits)
+    if by_unit.low is None or by_unit.high is None or exact.low is None or exact.high is None:
+        return by_unit
+    return dataclasses.replace(by_unit, low=min(by_unit.low, exact.low), high=max(by_unit.high, exact.high))
+
+
 def panel(ratings: Ratings, arm: str) -> Panel:
     """All figures of one arm. The model, which sees no maps, stands beside the people of any arm."""
     frame = ratings.frame
@@ -156,9 +165,9 @@ def appraiser(rows: pd.DataFrame, name: str, kind: str, arm: str) -> Appraiser:
         exact_share(_alike(whole)) if trials > 1 else NO_RATE,
         fleiss(_counts(rows)) if trials > 1 else NO_KAPPA,
         exact_share(_all_right(whole)),
-        share(rejects == defect, units),
-        share(~rejects[defect], units[defect]),
-        share(rejects[~defect], units[~defect]),
+        share_of_parts(rejects == defect, units),
+        share_of_parts(~rejects[defect], units[defect]),
+        share_of_parts(rejects[~defect], units[~defect]),
         cohen(rejects.astype(np.intp), defect.astype(np.intp), units),
     )
 
