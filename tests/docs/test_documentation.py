@@ -146,7 +146,8 @@ def test_a_page_is_up_to_date_and_leads_somewhere(path):
     assert not read.strange_shell(text)
     if path.parent == read.ROOT:  # the others speak of the reader's own files
         assert not read.gone_paths(text)
-    assert not read.wrong_toml(text, {"architecture": generate.ModelSpec, "models": Catalog, "images": Catalog})
+    kinds = {"architecture": generate.ModelSpec, "models": Catalog, "images": Catalog, "accuracy": generate.GateRules}
+    assert not read.wrong_toml(text, kinds)
 
 
 def test_the_layer_rule_is_the_one_that_is_held():

@@ -27,7 +27,7 @@ from workbench.stats import FEW_UNITS, binned_calibration, critical_value, gap, 
 from workbench.texts import sentence_list
 
 SAME_MODEL = "Old and new are one model with one rule: nothing has changed."
-MOST_NAMED = 20
+MOST_TO_LOOK_AT = 20
 """Images of a ruling that are named, so that somebody can look at them."""
 Flags = NDArray[np.bool_]
 Units = NDArray[np.intp] | None
@@ -56,7 +56,8 @@ def answered(pair: Pairing) -> Ruling:
             f"The new model has no answer for {len(lost):,} of {support:,} images that the old one answers"
             f" ({sentence_list(lost, 3)}): {OUTCOMES['fail']}."
         )
-        return Ruling("answers", "fail", sentence, len(lost), criterion=0, support=support, images=lost[:MOST_NAMED])
+        names = lost[:MOST_TO_LOOK_AT]
+        return Ruling("answers", "fail", sentence, len(lost), criterion=0, support=support, images=names)
     if not pair.items:
         return untold("answers", "There is no image that both models can read.")
     more = f" {len(pair.unread):,} that neither can read count nowhere." if pair.unread else ""
@@ -120,7 +121,7 @@ def _few(title: str, what: str, bounds: Bounds, criterion: float | None) -> Ruli
 
 
 def _named(pair: Pairing, among: Flags, hits: Flags) -> tuple[str, ...]:
-    places = np.flatnonzero(among)[hits][:MOST_NAMED]
+    places = np.flatnonzero(among)[hits][:MOST_TO_LOOK_AT]
     return tuple(pair.items[int(place)].name for place in places)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import CORRUPTIONS, OF_LINE, ImageItem, ImageSet, draw_sample, kinds_of, stratify
-from workbench.report.gate_decisions import MOST_NAMED, SAME_MODEL
+from workbench.report.gate_decisions import MOST_TO_LOOK_AT, SAME_MODEL
 from workbench.report.gate_pairing import GateSide, Pairing
 from workbench.report.gate_rules import CorruptionRule, EvidenceRule, ShortcutsRule
 from workbench.report.gate_rulings import OUTCOMES, GateOutcome, Levels, Ruling, outcome_of, ruled, share_bounds, untold
@@ -195,7 +195,7 @@ def _judged(result: Search, surely: list[Finding], in_old: dict[int, str], rule:
         effect = max(float(way.effect.value or 0) for f in new for way in _ways(f))
         how = "with the new model and not with the old one" if rule.known else "with the new model"
         sentence = f"{what} {how}: {words(new)} (tried on {images:,} images, against decoys): {OUTCOMES['fail']}."
-        names = tuple(name for f in new for name in f.cue.carriers)[:MOST_NAMED]
+        names = tuple(name for f in new for name in f.cue.carriers)[:MOST_TO_LOOK_AT]
         return Ruling("shortcuts", "fail", sentence, effect, criterion=MATTERS, support=images, images=names)
     why = _doubt(result, surely, sides["unknown"])
     if why:
@@ -253,7 +253,7 @@ def evidence_ruling(pair: Pairing, rule: EvidenceRule, levels: Levels, seed: int
     ruling = ruled(
         "evidence", what, share_bounds(hits, None if units is None else units[kept], levels), criterion, levels
     )
-    shown = tuple(item.name for item, bad in zip(chosen, failing, strict=True) if bad)[:MOST_NAMED]
+    shown = tuple(item.name for item, bad in zip(chosen, failing, strict=True) if bad)[:MOST_TO_LOOK_AT]
     return dataclasses.replace(ruling, images=shown)
 
 

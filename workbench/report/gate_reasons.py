@@ -20,7 +20,7 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import ImageItem, Pixels, cover_region, shrunk, stratify
-from workbench.report.gate_decisions import MOST_NAMED, SAME_MODEL
+from workbench.report.gate_decisions import MOST_TO_LOOK_AT, SAME_MODEL
 from workbench.report.gate_pairing import Pairing
 from workbench.report.gate_rules import ReasonsRule
 from workbench.report.gate_rulings import Levels, Ruling, decimals, mean_bounds, ruled, untold
@@ -36,7 +36,7 @@ COVERED_AT = 512
 """Pixels of the longer side to which larger images are shrunk before regions are covered."""
 FEWEST_NULL = 2
 """Further trainings of the recipe, with which there are three and three pairs of them."""
-SURE = 1e-6
+LEAST_CHANCE = 1e-6
 """Probabilities nearer than that to 0 or 1 count as that near."""
 By = Literal["regions", "maps"]
 Report = Callable[[str, int, int], None]
@@ -157,7 +157,7 @@ def _ruling(
         why = "That is so little that a model with other reasons could not lose more than the margin."
         return untold(title, f"{what}: cannot be told. {own}. {why}", rule.margin, bounds.support)
     ruling = ruled(title, what, bounds, rule.margin, levels, decimals)
-    first = np.argsort(-lost, kind="stable")[:MOST_NAMED]
+    first = np.argsort(-lost, kind="stable")[:MOST_TO_LOOK_AT]
     return dataclasses.replace(
         ruling, sentence=f"{ruling.sentence} {own}.", images=tuple(result.names[int(place)] for place in first)
     )
@@ -271,6 +271,6 @@ def _effects(model: Classifier, images: list[Pixels], target: str) -> Numbers:
     """(R,) by how much covering each region lowers the log-odds of a class."""
     from workbench.models import ask
 
-    p = ask(model, images)[:, model.index(target)].astype(np.float64).clip(SURE, 1 - SURE)
+    p = ask(model, images)[:, model.index(target)].astype(np.float64).clip(LEAST_CHANCE, 1 - LEAST_CHANCE)
     odds = np.log(p) - np.log1p(-p)
     return np.asarray(odds[0] - odds[1:], np.float64)

@@ -180,7 +180,7 @@ class GateRules(Strict):
         return count + sum(rule is not None for rule in single)
 
 
-NEEDED = {
+ANY_OF = {
     "escapes": ("ceiling", "margin"),
     "overkill": ("ceiling", "margin"),
     "groups": ("gap", "margin"),
@@ -196,7 +196,7 @@ def read_rules(path: Path) -> GateRules:
         InputError: It is missing, not TOML, holds an unknown key or a value out of bounds, or asks nothing.
     """
     rules = validated(GateRules, read_toml(path), path.name)
-    for name, keys in NEEDED.items():
+    for name, keys in ANY_OF.items():
         rule = getattr(rules, name)
         if rule is not None and all(getattr(rule, key) is None for key in keys):
             raise InputError(f"{path.name} asks nothing in [{name}]: add {' or '.join(keys)}.")
