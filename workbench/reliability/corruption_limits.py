@@ -55,8 +55,8 @@ class _Held:
         """What it comes to."""
         clean = self._rate(self.mistake(self.study.clean), self.among)
         already = promise(self.name, clean, self.limit).outcome
-        start = f"Limit of {self.limit:.3g} for {self.name}, as the model's description sets it: {_of(clean)} without a"
-        start += " corruption, which is over it already" if already == "not kept" else " corruption"
+        start = f"Limit of {100 * self.limit:.3g} % for {self.name}, as the model's description sets it:"
+        start += f" {_of(clean)} without a corruption" + (", which is over it already" if already == "not kept" else "")
         check, over = f"corruption limit: {self.name}", self._over
         if not over:
             verdict, end = self._not_over(already)
