@@ -20,7 +20,7 @@ PERSON, MACHINE = "person", "model"
 DECISION_COLUMNS = ("inspector", "kind", "part", "arm", "trial", "session", "rejects", "defect", "seconds")
 """Of the table: who, `PERSON` or `MACHINE`, the part's name, one of `ARM_TITLES`, from 1, from 1 or NaN, whether the
 part was rejected, whether it is defective (None where that is not known), and how long it took or NaN."""
-NEEDED = ("inspector", "part", "trial", "answer")
+ANSWER_COLUMNS = ("inspector", "part", "trial", "answer")
 REJECTS = frozenset(["reject", "rejected", "defect", "defective", "bad", "nok", "fail", "failed", "no-go", "ng"])
 PASSES = frozenset(["pass", "passed", "accept", "accepted", "good", "ok", "functional", "go", "g"])
 MOST_DECISIONS, LARGEST_CSV, LONGEST_PART = 200_000, 32 * 2**20, 400
@@ -120,8 +120,8 @@ def read_ratings(data: bytes | Path, name: str, rejects: str = "") -> Ratings:
     rows = csv_rows(data, name)
     if not rows:
         raise InputError(f"{name} holds no answers: write a row for each, below the names of the columns.")
-    if missing := [column for column in NEEDED if column not in rows[0]]:
-        raise InputError(f"{name} has no column {missing[0]!r}: it needs {', '.join(NEEDED)}.")
+    if missing := [column for column in ANSWER_COLUMNS if column not in rows[0]]:
+        raise InputError(f"{name} has no column {missing[0]!r}: it needs {', '.join(ANSWER_COLUMNS)}.")
     if len(rows) > MOST_DECISIONS:
         raise InputError(f"{name} has {len(rows):,} rows, more than {MOST_DECISIONS:,}: split it by study.")
     if rejects:

@@ -49,7 +49,7 @@ def draw_slide(step: Step, number: int, count: int, view: View) -> None:
         with words.container():
             _said(step)
         with right:
-            BESIDE[number - 1](scope)
+            PARTS_BESIDE[number - 1](scope)
         with words.container():
             _said(step)  # what was found meanwhile belongs to it
 
@@ -176,5 +176,5 @@ def _record(scope: Scope) -> None:
     )
 
 
-BESIDE: tuple[Callable[[Scope], None], ...] = (_verdict, _escape, _maps, _leak, _threshold, _record)
+PARTS_BESIDE: tuple[Callable[[Scope], None], ...] = (_verdict, _escape, _maps, _leak, _threshold, _record)
 """What shows each step, beside its words."""
