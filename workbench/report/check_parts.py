@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from workbench.catalog import load_catalog
 from workbench.files import CheckResult
-from workbench.reliability import read_record
 from workbench.report.subject import Subject
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def shortcut(subject: Subject) -> Computed:
 def fit(subject: Subject) -> Computed:
     """Whether it has memorised or is too simple."""
     from workbench.quality import frozen_features
-    from workbench.reliability import fit_of, fit_results, fit_tables, head_study
+    from workbench.reliability import fit_of, fit_results, fit_tables, head_study, read_record
 
     record = read_record(model_folder(subject.model))
     result = fit_of(subject.predictions, record)
@@ -156,6 +155,7 @@ def maps(subject: Subject) -> Computed:
 def recorded(subject: Subject) -> Computed:
     """Drift, provenance and overruled decisions: what files and the journal of this machine tell."""
     from workbench.journal import Journal, journal_path
+    from workbench.reliability import read_record
     from workbench.report.recorded import NO_DRIFT, Provenance, overruled_results, provenance_results
 
     path = journal_path()
