@@ -23,6 +23,7 @@ PAGES = (
         "/defects?view=masks&model=metal-sound&set=stamped-metal",
         "/journal",
         "/agreement",
+        "/report",
         "/help",
     ),
     *("/?tour=1", "/?tour=5&present=1"),

@@ -17,9 +17,9 @@ import streamlit as st
 from workbench.catalog import home
 from workbench.texts import apart
 
-BIAS, DATA, DEFECTS, EXPLAIN, JOURNAL, OVERVIEW, PROBE, RELIABILITY = (
+BIAS, DATA, DEFECTS, EXPLAIN, JOURNAL, OVERVIEW, PROBE, RELIABILITY, REPORT = (
     home() / "pages" / f"{page}.py"
-    for page in ("bias", "data", "defects", "explain", "journal", "overview", "probe", "reliability")
+    for page in ("bias", "data", "defects", "explain", "journal", "overview", "probe", "reliability", "report")
 )
 SHARED = ("model", "label", "set", "image", "read", "dealt", "tour", "present")
 LONGEST_VALUE = 500

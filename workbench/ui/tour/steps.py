@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from workbench.catalog import home, load_catalog
+from workbench.catalog import load_catalog
 from workbench.errors import InputError
 from workbench.files import CheckResult
 from workbench.predictions import verdict_of
@@ -55,7 +55,6 @@ def route(view: View) -> tuple[Step, ...]:
     decisions: Mapping[str, str] = {"view": "decisions", "queue": "escapes", **image}
     defects = scope is not None and bool(scope.cases.positive)
     methods: dict[str, str | list[str]] = {"method": list(METHODS_SHOWN), "evidence": "quick"}
-    report = home() / "pages" / "report.py"
     steps: tuple[tuple[str, Path, Query, str, Callable[[View, Scope], Said]], ...] = (
         ("Is it fit for use?", url.OVERVIEW, {}, "", _verdict),
         (
@@ -67,7 +66,7 @@ def route(view: View) -> tuple[Step, ...]:
         ("Why, and can the map be believed?", url.EXPLAIN, {**image, **kind, **methods}, "", _map),
         ("Do the figures stand?", url.DATA, {"leak": "part"}, "leaks", _leak),
         ("Where should the threshold be?", url.DEFECTS, {"view": "threshold"}, "", _threshold),
-        ("What is handed on?", report if report.exists() else url.JOURNAL, {}, "", _handed_on),
+        ("What is handed on?", url.REPORT, {}, "", _handed_on),
     )
     return tuple(
         Step(title, page, query, anchor, _saying(say, view, scope)) for title, page, query, anchor, say in steps
@@ -212,5 +211,6 @@ def _handed_on(view: View, scope: Scope) -> Said:
     return (
         f"All of this was model {view.model.key[:12]} on {scope.where}. {decided} in the journal, where each entry is"
         " sealed into the next, so that a later change shows.",
-        "Take the record with you, and with it what is not known yet.",
+        "Write the report here: one file that opens offline and prints, says what is not known yet, and can be computed"
+        " again with `workbench report --verify`.",
     )
