@@ -1,4 +1,4 @@
-"""Make the results that come with the package, by pressing on Data and Reliability what a visitor would press.
+"""Make the results that come with the package, by pressing on each page below what a visitor would press.
 
     python docs/known.py [FOLDER]
 
@@ -24,7 +24,7 @@ from workbench.ui import warm
 
 MODELS = ("solar-cells", "solar-cells-random")
 """Those of the catalog whose results are shipped, each with its own image set."""
-PAGES = ("data", "reliability")
+PAGES = ("data", "reliability", "overview")
 SEARCH_ICON = ":material/playlist_play:"
 """That of the buttons that start a search, as `workbench.ui.progress.offer` draws them."""
 PATIENCE = 6 * 3600
