@@ -45,7 +45,7 @@ def test_subject_verdict_and_worst_stand_at_first_sight(visitor, width, height, 
     subject = view.page.get_by_role("heading", level=1)
     expect(subject).to_have_text("Solar cells: is this solar cell functional or defective?")
     verdict, worst = view.page.locator(".wb-verdict"), view.page.get_by_role("link", name="92 missed defects")
-    expect(verdict).to_have_text(re.compile("Not as the only inspection"))
+    expect(verdict).to_have_text(re.compile("Not fit for use as it is"))
     assert bottom(subject) < bottom(verdict) <= height
     assert bottom(worst) <= screens * height
     assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -46,8 +46,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # of one image
         "map": _kind(*MODEL, "image", *_AIM, version=3, megabytes=256),
         "edited image": _kind("image", "edge", "edits"),
-        "edited levels": _kind(*MODEL, "image", "edge", "edits", megabytes=64),
-        "levels": _kind("model", "image", "edge", megabytes=64),
+        "edited levels": _kind(*MODEL, "image", "edge", "edits", megabytes=48),
+        "levels": _kind("model", "image", "edge", megabytes=48),
         "shown values": _kind("image", "size", "bands", megabytes=64),
         "edited map": _kind(*MODEL, "image", "size", "edits", "method", "target", version=2, megabytes=64),
         "edited prediction": _kind(*MODEL, "image", "size", "edits"),
@@ -110,10 +110,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", version=2, megabytes=6),
         "corrupted evidence": _kind(*MODEL, "images", "kind", "severity", megabytes=8),
         "map study": _kind(*MODEL, "images", "families", "table", megabytes=2),
-        "image digests": _kind("images", megabytes=16),
+        "image digests": _kind("images", megabytes=4),
         "drift": _kind(*MODEL, "images", "families", "table", "new", "maps", megabytes=4),
         "model appraiser": _kind(*MODEL, "plan", megabytes=1),
-        "report": _kind(*MODEL, "images", "families", "table", "journal", "choices", megabytes=48),
+        "report": _kind(*MODEL, "images", "families", "table", "journal", "choices", megabytes=24),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),

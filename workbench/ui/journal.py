@@ -209,7 +209,7 @@ def _more(entry: Entry | NoteEntry) -> None:
 
 
 def _fields(entry: Record) -> None:
-    with st.expander("All fields", type="compact"):
+    with st.expander("All fields"):
         st.json({name: str(value) for name, value in vars(entry).items() if value is not None}, expanded=True)
 
 

@@ -128,9 +128,8 @@ def _fields() -> Mapping[str, object]:
             trials = st.number_input("Trials in each arm", 1, MOST_TRIALS, 2, key="study trials", width=170)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             maps = st.toggle("Without and with maps, crossed over", True, key="study maps")
-            method = st.selectbox(
-                "Map by", MAP_METHODS, format_func=lambda name: METHODS[name].title, key="study method", width=230
-            )
+            titles = {METHODS[name].title: name for name in MAP_METHODS}
+            method = titles[st.selectbox("Map by", list(titles), key="study method", width=230)]
             washout = st.number_input(
                 "Days between sessions", 0, MOST_WASHOUT, 7, key="study washout", width=190,
                 help="Wash-out: so long an inspector waits before the same parts come again, to forget them.",

@@ -40,21 +40,12 @@ def planned(view: View) -> list[StudyPlan]:
 
 def chosen(view: View, plans: Sequence[StudyPlan]) -> Study | None:
     """The study that the address names, or the newest one; None, and what to do, where there is none."""
-    keys = [plan.key for plan in plans]
-    asked = url.value(key="study")
-    if asked and asked not in keys:
-        st.info("The study in this link is none of this model and image set. The newest one is shown.")
-    key = asked if asked in keys else keys[0] if keys else ""
-    if not key:
+    titles = {plan.key: f"{plan.title} ({plan.planned[:10]}, {plan.key[:6]})" for plan in plans}
+    if not titles:
         return None
-    if len(keys) > 1:
-        titles = {plan.key: f"{plan.title} ({plan.planned[:10]}, {plan.key[:6]})" for plan in plans}
-        key = str(
-            st.selectbox(
-                "Study", keys, index=keys.index(key), format_func=titles.__getitem__, key="which study", width=420
-            )
-        )
-        url.choose("study", key)
+    if st.query_params.get("study", next(iter(titles))) not in titles:
+        st.info("The study in this link is none of this model and image set. The newest one is shown.")
+    key = url.select("Study", list(titles), key="study", format_func=titles.__getitem__, width=420)
     return open_study([root_of(view.model)], key)
 
 
