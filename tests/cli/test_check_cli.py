@@ -36,13 +36,15 @@ def test_a_verdict_is_written_with_what_is_not_yet_known(tmp_path, monkeypatch, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("name", "code"), [("metal-shortcut", 1), ("metal-sound", 0)])
-def test_the_planted_stamp_makes_the_verdict_and_the_sound_model_is_not_accused(name, code, tmp_path) -> None:
-    assert call("check", "--model", name, "--images", "stamped-metal", "--out", str(tmp_path)) == code
+@pytest.mark.parametrize("name", ["metal-shortcut", "metal-sound"])
+def test_the_planted_stamp_makes_the_verdict_and_the_sound_model_is_not_accused(name, tmp_path) -> None:
+    """Neither is fit for use, for a dead row of pixels makes either reject good parts."""
+    assert call("check", "--model", name, "--images", "stamped-metal", "--out", str(tmp_path)) == 1
     verdict = json.loads((tmp_path / "verdict.json").read_text())
     shortcut = next(check for check in verdict["checks"] if check["check"] == "shortcut")
     if name == "metal-sound":
         assert shortcut["status"] != "fail"
+        assert "bottom right" not in verdict["headline"]
         return
     assert shortcut["status"] == "fail"
     assert "bottom right" in shortcut["result"]["sentence"]

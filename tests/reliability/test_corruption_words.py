@@ -50,6 +50,7 @@ def test_escapes_that_rise_at_once_do_not_hold() -> None:
     assert (head.verdict, vibration.verdict, dust.verdict) == ("fail", "fail", "warn")
     assert "Escapes rise beyond chance at severity 1 (12 images turn to one, 0 from one; p = 0.0" in vibration.sentence
     assert (vibration.figure, vibration.support) == (0.2, 60)
+    assert head.sentence.startswith("Mistakes rise beyond chance at severity 1 or 2 under Vibration. At the threshold")
 
 
 def test_overkill_alone_asks_for_a_look() -> None:

@@ -56,6 +56,9 @@ def test_a_corruption_fails_by_its_own_test_and_holds_by_its_bound() -> None:
     assert outcome("corruption", "corruption: dust", "warn", 0.5, 0.2, 0.9, 0.1) == "warn"
     assert outcome("corruption", "corruption: dust", "fail", 0.1, 0.02, 0.3, 0.1) == "fail"
     assert outcome("corruption", "corruption: dust", "ok", 0.0, 0.0, 0.04, 0.01) == "unknown"
+    assert outcome("corruption", "corruption: dust", "warn", 0.01, 0.0, 0.04, 0.05) == "ok"
+    # few caught defects pass, but good parts are rejected beyond chance, which this figure does not say
+    assert outcome("corruption", "corruption: dust", "fail", 0.01, 0.0, 0.04, 0.05) == "fail"
 
 
 def test_each_check_says_what_it_is_held_against() -> None:

@@ -117,6 +117,7 @@ def _headline(study: Corrupted, tables: Tables, kinds: list[CheckResult]) -> Che
     measure: Measure = "escapes" if tables.get("escapes") else "flips"
     table, what = tables[measure], "defect passes" if measure == "escapes" else "decision changes"
     worst: Verdict = min((result.verdict for result in kinds), key=GRAVEST.index, default="unknown")
+    lead = _broken(study, kinds)
     hits = [
         (severity, -rates[severity - 1].count, study.kinds.index(kind))
         for kind, rates in table.items()
@@ -126,7 +127,7 @@ def _headline(study: Corrupted, tables: Tables, kinds: list[CheckResult]) -> Che
     if not hits:
         most = max((rates[-1] for rates in table.values()), key=lambda rate: rate.support, default=wilson(0, 0))
         noun = "defects that the model catches" if measure == "escapes" else "decisions"
-        sentence = (
+        sentence = lead + (
             f"{_at(study)}, no {what} under any of these corruptions, of {most.support:,} {noun}, {_drawn(study)}."
         )
         if worst in ("fail", "warn"):
@@ -138,12 +139,20 @@ def _headline(study: Corrupted, tables: Tables, kinds: list[CheckResult]) -> Che
     name, same = study.kinds[place], sum(hit[0] == severity for hit in hits)
     kind, rate = CORRUPTIONS[name], table[name][severity - 1]
     also = f", and under {same - 1} other kinds" if same > 2 else ", and under another kind" if same == 2 else ""
-    sentence = (
+    sentence = lead + (
         f"{_at(study)}, the first {what} at severity {severity} of 5 of {kind.title} ({kind.amount(severity)})"
         f"{also}: {_share(rate, measure)}, {_drawn(study)}."
     )
     names = _names(study, measure, name, severity)
     return CheckResult(CHECK, worst, sentence, rate.value, rate.low, rate.high, None, rate.support, names)
+
+
+def _broken(study: Corrupted, kinds: list[CheckResult]) -> str:
+    """What does not hold, in a sentence to put first; empty where nothing fails."""
+    fails = [
+        CORRUPTIONS[name].title for name, result in zip(study.kinds, kinds, strict=True) if result.verdict == "fail"
+    ]
+    return f"Mistakes rise beyond chance at severity 1 or {MILD} under {sentence_list(fails)}. " if fails else ""
 
 
 def _of_kind(study: Corrupted, name: str, tables: Tables, risen: pd.DataFrame) -> CheckResult:

@@ -78,9 +78,10 @@ def criterion_words(name: str, criteria: Criteria) -> str:
 def held(name: str, results: Sequence[CheckResult], criteria: Criteria) -> tuple[CheckResult, ...]:
     """The results of a check with the verdicts that the criteria give them.
 
-    Where a figure is surely within the criterion its result is "ok"; where it is surely over, what `Criterion.over`
-    says. Where the interval tells neither, a result that was "ok" cannot be told, and a failing one asks for a look. A
-    result that could not be told stays so, whatever the criterion.
+    Where a figure is surely within the criterion its result is "ok", but where its own test fails for another reason
+    than the figure; where it is surely over, what `Criterion.over` says. Where the interval tells neither, a result
+    that was "ok" cannot be told, and a failing one asks for a look. A result that could not be told stays so, whatever
+    the criterion.
 
     Args:
         name: Of the check.
@@ -116,7 +117,7 @@ def _held(result: CheckResult, criterion: Criterion, limit: float) -> CheckResul
     low, high = ends
     verdict: Outcome
     if high <= limit:
-        verdict = "ok"
+        verdict = "fail" if result.verdict == "fail" and (criterion.of, criterion.over) == ("interval", "own") else "ok"
     elif criterion.over == "own":
         verdict = "unknown" if result.verdict == "ok" else result.verdict
     elif low > limit:
