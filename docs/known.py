@@ -3,7 +3,8 @@
     python docs/known.py [FOLDER]
 
 FOLDER holds what was computed, so that a run that was stopped goes on; without one it is a temporary folder. `make
-known` calls it. It takes a quarter of an hour on two cores; what it writes is in `assets/known/`, laid out as a cache.
+known` calls it. It takes an hour or more on two cores, most of it for maps; what it writes is in `assets/known/`, laid
+out as a cache.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ from workbench.ui import warm
 
 MODELS = ("solar-cells", "solar-cells-random")
 """Those of the catalog whose results are shipped, each with its own image set."""
-PAGES = ("data", "reliability", "overview")
+PAGES = {"data": "", "reliability": "", "overview": "Compute what is not yet known"}
+"""The pages, and the beginning of the label of the buttons that are pressed there."""
 SEARCH_ICON = ":material/playlist_play:"
 """That of the buttons that start a search, as `workbench.ui.progress.offer` draws them."""
 PATIENCE = 6 * 3600
 FACTS = "image-facts.sqlite"
 
 
-def offers(at: AppTest) -> list[Button]:
+def offers(at: AppTest, page: str) -> list[Button]:
     """The searches that a page offers, the one for all of it first."""
-    return [button for button in at.button if button.proto.icon == SEARCH_ICON]
+    return [b for b in at.button if b.proto.icon == SEARCH_ICON and b.label.startswith(PAGES[page])]
 
 
 def looked(model: str, page: str) -> None:
@@ -43,7 +45,7 @@ def looked(model: str, page: str) -> None:
     at.query_params["model"] = model
     at.run()
     pressed: set[str] = set()
-    while left := offers(at):
+    while left := offers(at, page):
         if at.exception or at.error or left[0].label in pressed:
             raise SystemExit(f"{model}: {left[0].label} came to nothing: {[*at.exception, *at.error]}")
         started, label = time.monotonic(), left[0].label
