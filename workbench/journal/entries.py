@@ -8,7 +8,7 @@ import json
 import math
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,6 +150,28 @@ class Entry(Draft):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positive", tuple(self.positive))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chained:
+    """What a record that is no decision has beside what was said, as it stands in the journal; read as it was found,
+    whatever it says.
+
+    Attributes:
+        number: From 1, without gaps.
+        time: When it was written: UTC, ISO 8601 with microseconds.
+        previous: The hash of the entry before.
+        hash: SHA-256, in hex, of `notes.text_of`.
+    """
+
+    threshold_by: ClassVar[None] = None
+    number: int
+    time: str
+    previous: str
+    hash: str
+
+    def __post_init__(self) -> None:
+        pass
 
 
 SEALED = frozenset(field.name for field in dataclasses.fields(Entry)) - {"hash"}

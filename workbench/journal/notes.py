@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 from workbench.errors import InputError
-from workbench.journal.entries import DIGEST, LENGTHS, Entry, canonical, dump, entry_from, sealed_fields
+from workbench.journal.entries import DIGEST, LENGTHS, Chained, Entry, canonical, dump, entry_from, sealed_fields
 from workbench.journal.rulings import RULED, RULING_SEALED, RulingEntry
 
 SAID: Mapping[str, tuple[str, ...]] = {
@@ -75,24 +75,8 @@ class Note:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NoteEntry(Note):
-    """A note as it stands in the journal; read as it was found, whatever it says.
-
-    Attributes:
-        number: From 1, without gaps.
-        time: When it was written: UTC, ISO 8601 with microseconds.
-        previous: The hash of the entry before.
-        hash: SHA-256, in hex, of `text_of`.
-    """
-
-    threshold_by: ClassVar[None] = None
-    number: int
-    time: str
-    previous: str
-    hash: str
-
-    def __post_init__(self) -> None:
-        pass
+class NoteEntry(Chained, Note):
+    """A note as it stands in the journal; read as it was found, whatever it says."""
 
     @property
     def pair(self) -> tuple[str, str]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
 
 from workbench.errors import InputError
-from workbench.journal.entries import DIGEST, LENGTHS
+from workbench.journal.entries import DIGEST, LENGTHS, Chained
 
 RULED: Mapping[str, tuple[str, ...]] = {"finding": ("accepted", "withdrawn"), "criteria": ("set",)}
 """What a ruling may say, by what it is about. "withdrawn" takes an acceptance back."""
@@ -69,24 +68,8 @@ class Ruling:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RulingEntry(Ruling):
-    """A ruling as it stands in the journal; read as it was found, whatever it says.
-
-    Attributes:
-        number: From 1, without gaps.
-        time: When it was written: UTC, ISO 8601 with microseconds.
-        previous: The hash of the entry before.
-        hash: SHA-256, in hex, of `text_of`.
-    """
-
-    threshold_by: ClassVar[None] = None
-    number: int
-    time: str
-    previous: str
-    hash: str
-
-    def __post_init__(self) -> None:
-        pass
+class RulingEntry(Chained, Ruling):
+    """A ruling as it stands in the journal; read as it was found, whatever it says."""
 
 
 RULING_SEALED = frozenset(field.name for field in dataclasses.fields(RulingEntry)) - {"hash"}

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -118,3 +118,21 @@ def offer(label: str, key: str, run: Callable[[], object]) -> None:
         if result is not None:
             st.session_state.pop("running")
             st.rerun()
+
+
+def ask_all(questions: Iterable[Callable[[], object]]) -> bool | None:
+    """Put one question after the other, each taken when the one before is answered; None where the user stopped.
+
+    Raises:
+        InputError: Some cannot be answered, which does not stop the others: the reason of the first.
+    """
+    reasons: list[InputError] = []
+    for question in questions:
+        try:
+            if question() is None:
+                return None
+        except InputError as error:
+            reasons.append(error)
+    if reasons:
+        raise reasons[0]
+    return True

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import streamlit as st
 
-from workbench.errors import InputError
 from workbench.quality import TARGETS
 from workbench.ui import kin, runs
 from workbench.ui.data import coverage, embedded, facts, giveaway, kinship, labels
 from workbench.ui.data.scope import Scope, scope_of
-from workbench.ui.progress import guarded, offer
+from workbench.ui.progress import ask_all, guarded, offer
 from workbench.ui.view import View
 
 
@@ -67,22 +67,13 @@ def section(view: View) -> None:
 
 
 def _look() -> bool | None:
-    """Put each open question of the set as it is known by then, for families change what the predictions say; None
-    where the user stopped.
+    """Put each open question of the set as it is known by then, for families change what the predictions say."""
+    return ask_all(_open_ones())
 
-    Raises:
-        InputError: Some cannot be answered, which does not stop the others: the reason of the first.
-    """
-    reasons: list[InputError] = []
+
+def _open_ones() -> Iterator[Callable[[], object]]:
+    """The open questions, each known to be open when it is asked for."""
     for known, look in ASKED_FOR.values():
         scope = scope_of(runs.current_view())
-        if known(scope) is not None:
-            continue
-        try:
-            if look(scope) is None:
-                return None
-        except InputError as error:
-            reasons.append(error)
-    if reasons:
-        raise reasons[0]
-    return True
+        if known(scope) is None:
+            yield partial(look, scope)

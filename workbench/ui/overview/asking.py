@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import streamlit as st
 
-from workbench.errors import InputError
 from workbench.files import CheckResult
 from workbench.ui import choice, dealt, findings, kept, runs
 from workbench.ui.cache import Slot, slot
 from workbench.ui.overview.scope import Scope, judged
-from workbench.ui.progress import Stoppable, guarded, offer
+from workbench.ui.progress import Stoppable, ask_all, guarded, offer
 from workbench.ui.reliability.scope import Scope as Held
 from workbench.ui.view import View
 
@@ -43,27 +43,18 @@ def section(scope: Scope) -> None:
 
 
 def _look() -> bool | None:
-    """Put each open question as it stands by then, for what is found changes what the next one counts; None where the
-    user stopped.
+    """Put each open question as it stands by then, for what is found changes what the next one counts."""
+    return ask_all(_open_ones())
 
-    Raises:
-        InputError: Some cannot be answered, which does not stop the others: the reason of the first.
-    """
-    reasons: list[InputError] = []
+
+def _open_ones() -> Iterator[Callable[[], object]]:
+    """The open questions, each known to be open when it is asked for."""
     questions = _questions()
     for number, (title, known, look) in enumerate(questions, 1):
         scope = judged(dealt.view_of(runs.current_view()))
-        if scope is None or known(scope):
-            continue
-        st.caption(f"{number} of {len(questions)}: {title}")
-        try:
-            if look(scope) is None:
-                return None
-        except InputError as error:
-            reasons.append(error)
-    if reasons:
-        raise reasons[0]
-    return True
+        if scope is not None and not known(scope):
+            st.caption(f"{number} of {len(questions)}: {title}")
+            yield partial(look, scope)
 
 
 def _questions() -> list[Question]:
