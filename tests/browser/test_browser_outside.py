@@ -144,6 +144,7 @@ def test_nothing_that_people_named_is_taken_for_more_than_words(browser, hostile
             quoted = {"class": hostile.classes[0], "group": f"{hostile.attribute}: {hostile.values[0]}"}
             view.open(path.format(**{key: urllib.parse.quote(value) for key, value in quoted.items()}))
             view.page.evaluate("document.querySelectorAll('details:not([open]) > summary').forEach((e) => e.click())")
+            view.settled()  # a page that is drawn anew closes what a click has just opened
             for button in view.page.get_by_role("button", name="Look for all of it").all():
                 button.click()
                 expect(button).to_have_count(0, timeout=SLOW)
