@@ -11,7 +11,15 @@ from workbench.catalog import Criteria
 from workbench.errors import InputError
 from workbench.files import CheckResult
 from workbench.journal import Journal
-from workbench.report import acceptance_draft, accepted, accepted_words, criteria_draft, criteria_set, judge
+from workbench.report import (
+    acceptance_draft,
+    accepted,
+    accepted_words,
+    criteria_draft,
+    criteria_set,
+    judge,
+    withdrawal_draft,
+)
 
 MODEL, TODAY = "a" * 64, datetime.datetime.now(datetime.UTC).date()
 WORSE = CheckResult("gap: class", "warn", "Worse for *b*.", 0.4, 0.2, 0.6, None, 40)
@@ -69,7 +77,8 @@ def test_it_ends_after_its_last_day_and_when_it_is_taken_back(book) -> None:
     tomorrow = TODAY + datetime.timedelta(days=1)
     assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", TODAY)
     assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", tomorrow) == {}
-    accept(book, said="withdrawn", until=None)
+    held = standing(accepting=accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", TODAY))
+    book.append(withdrawal_draft(held, user="Bo", reason="", **OF))
     assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", TODAY) == {}
     accept(book)
     assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", TODAY)["worst group"].entry == 3
@@ -102,6 +111,15 @@ def test_a_day_that_is_over_and_a_finding_that_is_none_are_refused() -> None:
     for results in ({}, {"worst group": (dataclasses.replace(WORSE, verdict="unknown"),)}):
         with pytest.raises(InputError, match="no finding"):
             acceptance_draft(standing(results), user="Ada", reason="Known.", until=TODAY, **OF)
+
+
+def test_only_what_is_accepted_is_taken_back(book) -> None:
+    with pytest.raises(InputError, match="nothing to take back"):
+        withdrawal_draft(standing(), user="Bo", reason="", **OF)
+    accept(book)
+    held = standing(accepting=accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts"))
+    with pytest.raises(InputError, match="names nobody"):
+        withdrawal_draft(held, user=" ", reason="", **OF)
 
 
 def test_the_verdict_knows_since_when_criteria_are_recorded(book) -> None:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from decisions import digest, draft, overruled
 from planted import item
 
+from workbench.catalog import load_catalog
 from workbench.journal import Journal
+from workbench.models import load_classifier
 from workbench.predictions import DecisionRule, tabulate
 from workbench.reliability import DIGITS, TrainingRecord
-from workbench.report.recorded import Provenance, overruled_results, provenance_results
+from workbench.report.recorded import (
+    AnswersBefore,
+    Provenance,
+    answers_before,
+    overruled_results,
+    provenance_results,
+)
 from workbench.stats import wilson
 
 SPLITS_OF_SIX = ("train", "train", "train", "test", "test", "test")
@@ -37,7 +47,9 @@ def record(*numbers):
 @pytest.fixture
 def known(table):
     images = {f"cell{i}.png": digest(f"cell{i}") for i in range(6)}
-    return Provenance(digest("model"), "Solar cells", images, table, record(0, 1, 2), None)
+    splits = dict(zip(table.frame["name"], table.frame["split"], strict=True))
+    before = AnswersBefore(digest("model"), "Cells", images, "predictions.parquet", "2030-12-31")
+    return Provenance(digest("model"), "Solar cells", "Cells", images, splits, before, record(0, 1, 2), None)
 
 
 def verdicts(known):
@@ -60,9 +72,38 @@ def test_another_model_or_a_changed_file_does_not_hold(known) -> None:
 def test_a_file_that_nobody_recorded_is_not_called_unchanged(known) -> None:
     images = {**known.images, "new.png": digest("new")}
     assert verdicts(dataclasses.replace(known, images=images))["images"] == "unknown"
-    frame = known.predictions.frame.assign(id=None)
-    bare = dataclasses.replace(known, predictions=dataclasses.replace(known.predictions, frame=frame))
+    bare = dataclasses.replace(known, before=dataclasses.replace(known.before, images={}))
     assert verdicts(bare)["images"] == "unknown"
+
+
+def test_files_of_another_set_with_the_same_names_are_not_called_changed(known) -> None:
+    images = {name: digest(f"other {name}") for name in known.images}
+    for replaced, verdict in ((known.images, "ok"), (images, "unknown")):
+        other = dataclasses.replace(known, images=replaced, set_name="Other cells")
+        assert verdicts(other)["images"] == verdict
+    assert verdicts(dataclasses.replace(known, images=images))["images"] == "fail", "of the same set they were replaced"
+
+
+def test_what_was_computed_just_now_is_no_record(known) -> None:
+    assert verdicts(dataclasses.replace(known, before=None)) == {
+        "model": "unknown",
+        "images": "unknown",
+        "training": "ok",
+    }
+
+
+def test_the_table_beside_a_model_is_the_record(known, tmp_path) -> None:
+    assert answers_before(None) is None
+    assert answers_before(tmp_path) is None
+    folder = Path(load_catalog().models["metal-sound"].ref)
+    before = answers_before(folder)
+    rows = pq.read_table(folder / "predictions.parquet", columns=["name", "id"]).to_pylist()
+    assert before.set_name == ""
+    assert before.model == load_classifier("metal-sound").key
+    assert dict(before.images) == {row["name"]: row["id"] for row in rows}
+    damaged = tmp_path / "predictions.parquet"
+    damaged.write_bytes((folder / "predictions.parquet").read_bytes()[:-9])
+    assert answers_before(tmp_path) is None
 
 
 def test_a_test_image_that_trained_the_model_does_not_hold(known) -> None:

@@ -49,7 +49,7 @@ def test_what_nobody_looked_for_is_not_called_sound(visit):
     assert "Compute what is not yet known" in [button.label for button in at.button]
 
 
-def test_a_finding_is_accepted_and_reads_so(visit):
+def test_a_finding_is_accepted_reads_so_and_is_taken_back(visit):
     at = visit(model="metal-sound").sound()
     (button,) = [each for each in at.button if each.key == "accepted support"]
     button.click().run()
@@ -62,6 +62,11 @@ def test_a_finding_is_accepted_and_reads_so(visit):
     assert len(said) == 1
     assert "<b>" not in said[0]
     assert not [each for each in at.button if each.key == "accepted support"]
+    at.text_input(key="who takes back support").input("Bo").run()
+    (button,) = [each for each in at.button if each.key == "taken back support"]
+    button.click().run()
+    assert not [text for text in at.markdown if "Accepted by" in text.value]
+    assert [each for each in at.button if each.key == "accepted support"]
 
 
 @pytest.mark.parametrize(("verdict", "outcome"), [("proven", "warn"), ("chance", "unknown"), ("none", "ok")])

@@ -42,6 +42,8 @@ def test_the_first_step_tells_the_mistakes_of_the_test_split(visit, test_split):
     assert f"It misses {escaped:.0f} of 100 (" in said
     assert f" defects and rejects {rejected:.0f} of 100 (" in said
     assert f"measured on {len(test_split)} images of the test split" in said
+    counted = next(caption.value for caption in at.caption if caption.value.startswith("12 checks: "))
+    assert counted in said, "as the table of the page counts"
 
 
 def test_the_second_step_shows_the_escape_that_the_model_is_surest_of(visit, test_split):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from workbench.audit.chunk import Reading, compute
     from workbench.audit.known import Outputs, known_outputs
     from workbench.audit.maps import basis
-    from workbench.audit.outputs import Index, files, names_of, own_files
+    from workbench.audit.outputs import PREDICTIONS, Index, files, names_of, own_files
     from workbench.audit.parts import Parts, matrix
     from workbench.audit.reader import ATTRIBUTIONS, NO_EMBEDDING, Audit, Summaries, open_audit, open_summaries
     from workbench.audit.runner import OWNER, BusyError, Progress, look, run, wait_until_free
@@ -22,7 +22,7 @@ __getattr__ = handed_on(
         "chunk": "Reading compute",
         "known": "Outputs known_outputs",
         "maps": "basis",
-        "outputs": "Index files names_of own_files",
+        "outputs": "Index PREDICTIONS files names_of own_files",
         "parts": "Parts matrix",
         "reader": "ATTRIBUTIONS Audit NO_EMBEDDING Summaries open_audit open_summaries",
         "runner": "BusyError OWNER Progress look run wait_until_free",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         criteria_draft,
         criteria_set,
         finding_digest,
+        withdrawal_draft,
     )
     from workbench.report.cards import CROISSANT, VERIFIER, metadata_of, verifier
     from workbench.report.check_parts import CHECK_PARTS, model_folder, model_title
@@ -40,7 +41,14 @@ if TYPE_CHECKING:
     from workbench.report.maps_sampled import MapStudy, map_results, map_study
     from workbench.report.matter import ALWAYS_IN, MOST_DECISIONS, SECTIONS, Choices, journal_here
     from workbench.report.rechecking import Recheck, Stated, of_another, read_report, recheck, unreadable
-    from workbench.report.recorded import NO_DRIFT, Provenance, overruled_results, provenance_results
+    from workbench.report.recorded import (
+        NO_DRIFT,
+        AnswersBefore,
+        Provenance,
+        answers_before,
+        overruled_results,
+        provenance_results,
+    )
     from workbench.report.subject import Report, Subject
 
 __getattr__ = handed_on(
@@ -56,13 +64,14 @@ __getattr__ = handed_on(
         "gate_rules": "GateRules read_rules",
         "accepting": (
             "acceptance_draft accepted CRITERIA_SUBJECT criteria_draft criteria_set CriteriaSet finding_digest"
+            " withdrawal_draft"
         ),
         "checks": "Acceptance accepted_words CHECKS Check first_sentence judge Standing Status Tone Verdict",
         "criteria": "criteria_digest criteria_text criterion_words held",
         "dossier": "compiled Dossier rulings_here",
         "check_parts": "CHECK_PARTS model_folder model_title",
         "maps_sampled": "map_results map_study MapStudy",
-        "recorded": "NO_DRIFT overruled_results Provenance provenance_results",
+        "recorded": "answers_before AnswersBefore NO_DRIFT overruled_results Provenance provenance_results",
         "subject": "Report Subject",
     },
 )

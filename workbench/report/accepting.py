@@ -114,6 +114,33 @@ def acceptance_draft(
     )
 
 
+def withdrawal_draft(
+    standing: Standing, *, user: str, reason: str, model: str, model_name: str, set_name: str
+) -> Ruling:
+    """The entry that takes the acceptance of a finding back; the acceptance stays in the journal.
+
+    Raises:
+        InputError: A name is missing, or nobody accepts what the check found.
+    """
+    from workbench.errors import InputError
+    from workbench.journal import Ruling
+
+    if standing.accepted is None:
+        raise InputError(f"Nobody accepts what {standing.check.title} found: there is nothing to take back.")
+    return Ruling(
+        about="finding",
+        user=user,
+        model=model,
+        model_name=model_name,
+        set_name=set_name,
+        subject=standing.check.name,
+        digest=finding_digest(standing.check.name, standing.results),
+        said="withdrawn",
+        text=gravest(standing.results).sentence,
+        reason=reason,
+    )
+
+
 def criteria_draft(criteria: Criteria, *, user: str, reason: str, model: str, model_name: str, set_name: str) -> Ruling:
     """The entry that sets the criteria. Errors as `Ruling`."""
     from workbench.journal import Ruling

@@ -156,17 +156,20 @@ def recorded(subject: Subject) -> Computed:
     """Drift, provenance and overruled decisions: what files and the journal of this machine tell."""
     from workbench.journal import Journal, journal_path
     from workbench.reliability import read_record
-    from workbench.report.recorded import NO_DRIFT, Provenance, overruled_results, provenance_results
+    from workbench.report.recorded import NO_DRIFT, Provenance, answers_before, overruled_results, provenance_results
 
     path = journal_path()
     entries = Journal(path, create=False).entries() if path.is_file() else None
     own = None if entries is None else [entry for entry in entries if entry.model == subject.classifier.key]
+    folder, frame = model_folder(subject.model), subject.predictions.frame
     known = Provenance(
         subject.classifier.key,
         model_title(subject.model),
+        subject.images.name,
         {item.name: item.readable_id for item in subject.images},
-        subject.predictions,
-        read_record(model_folder(subject.model)),
+        dict(zip(frame["name"], frame["split"], strict=True)),
+        answers_before(folder),
+        read_record(folder),
         entries,
     )
     results = {

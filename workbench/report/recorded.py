@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.files import CheckResult
+from workbench.audit import PREDICTIONS
+from workbench.errors import InputError
+from workbench.files import CheckResult, read, read_facts
 from workbench.predictions import Predictions, units_by_name
 from workbench.reliability import DIGITS, TrainingRecord, overrule_chart, overrule_results
 from workbench.stats import ENOUGH, share
@@ -28,22 +31,68 @@ SHORT = 12
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class AnswersBefore:
+    """Which model was asked about which images, by a file that was there before anything was computed now.
+
+    Attributes:
+        model: Digest of weights and preprocessing as they were then.
+        set_name: What the image set was called; empty where the file does not say.
+        images: Digest of each image as its file was then, by name.
+        source: The file that says so.
+        day: When it was made, as 2030-12-31; empty where it does not say.
+    """
+
+    model: str
+    set_name: str
+    images: Mapping[str, str]
+    source: str
+    day: str
+
+    @property
+    def named(self) -> str:
+        """The file, and of when it is."""
+        return f"{self.source} beside the model" + (f", of {self.day}" if self.day else "")
+
+
+def answers_before(folder: Path | None) -> AnswersBefore | None:
+    """What the table of answers beside a model says; None where there is none, or none that can be read."""
+    path = None if folder is None else folder / PREDICTIONS
+    if path is None or not path.is_file():
+        return None
+    try:
+        facts, columns = read_facts(path), read(path, ["name", "id"]).to_pydict()
+    except (InputError, OSError):
+        return None
+    images = {name: digest for name, digest in zip(columns["name"], columns["id"], strict=True) if digest is not None}
+    model, of_set, created = (facts.get(name) for name in ("model", "set name", "created"))
+    if not isinstance(model, str):
+        return None
+    day = created[:10] if isinstance(created, str) else ""
+    return AnswersBefore(model, of_set if isinstance(of_set, str) else "", images, path.name, day)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Provenance:
-    """What is there now, beside what was recorded.
+    """What is there now, beside what was recorded before. What was computed just now is no record: it is of the model
+    and the images at hand, whatever these were yesterday.
 
     Attributes:
         model: Digest of weights and preprocessing as they are now.
         model_name: What the model is called.
+        set_name: What the image set is called; files of another set may have the same names.
         images: Digest of each image as its file is now, by name; None where it cannot be read.
-        predictions: What was recorded when the model was asked.
+        splits: The split of each image, by name; None where it has none.
+        before: What was recorded when the model was asked before; None where nothing was.
         record: What is recorded of its training; None where nothing is.
         entries: The decisions in the journal; None where there is no journal.
     """
 
     model: str
     model_name: str
+    set_name: str
     images: Mapping[str, str | None]
-    predictions: Predictions
+    splits: Mapping[str, str | None]
+    before: AnswersBefore | None
     record: TrainingRecord | None
     entries: Sequence[Entry] | None
 
@@ -87,35 +136,46 @@ def _units(entries: Sequence[Entry], predictions: Predictions) -> np.ndarray:
 
 
 def _model(known: Provenance) -> CheckResult:
-    name, now, then = "provenance: model", known.model, known.predictions.model
-    if now == then:
-        return CheckResult(name, "ok", f"Weights and preprocessing, {now[:SHORT]}, are those that were asked.")
-    return CheckResult(
-        name,
-        "fail",
-        f"Weights or preprocessing changed: {now[:SHORT]} is loaded, and what it says was computed by {then[:SHORT]}.",
+    name, now, before = "provenance: model", known.model, known.before
+    if before is None:
+        why = (
+            f"{now[:SHORT]} is loaded, and no answers from before are kept beside the model ({PREDICTIONS}, as"
+            " workbench audit writes it): whether its weights or preprocessing changed cannot be known."
+        )
+        return CheckResult(name, "unknown", why)
+    if now == before.model:
+        return CheckResult(name, "ok", f"Weights and preprocessing, {now[:SHORT]}, are those of {before.named}.")
+    text = (
+        f"Weights or preprocessing changed: {now[:SHORT]} is loaded, and {before.named}, is of {before.model[:SHORT]}."
     )
+    return CheckResult(name, "fail", text)
 
 
 def _images(known: Provenance) -> CheckResult:
-    frame, name = known.predictions.frame, "provenance: images"
-    asked = dict(zip(frame["name"], frame["id"], strict=True))
-    compared = {each: digest for each, digest in asked.items() if isinstance(digest, str) and each in known.images}
-    changed = [each for each, digest in compared.items() if known.images[each] != digest]
-    without = len(known.images) - len(known.images.keys() & compared.keys())
+    name, before = "provenance: images", known.before
+    asked = {} if before is None else before.images
+    compared = known.images.keys() & asked.keys()
+    changed = tuple(each for each in known.images if each in compared and known.images[each] != asked[each])
+    without = len(known.images) - len(compared)
     facts = {"figure": float(len(changed)), "support": len(compared)}
-    if changed:
-        text = f"{len(changed):,} of {len(compared):,} images are not the files that the model was asked about."
-        return CheckResult(name, "fail", text, images=tuple(changed), **facts)  # type: ignore[arg-type]
-    if without or not compared:
-        text = f"Of {without:,} of {len(known.images):,} images no digest was recorded when the model was asked."
+    if before is None:
+        why = (
+            f"No answers from before are kept beside the model ({PREDICTIONS}): whether images changed cannot be known."
+        )
+        return CheckResult(name, "unknown", why, **facts)  # type: ignore[arg-type]
+    if changed and len(changed) == len(compared) and before.set_name != known.set_name:
+        text = f"None of these images is in {before.named}: it is of another set, or all files were replaced."
         return CheckResult(name, "unknown", text, **facts)  # type: ignore[arg-type]
-    return CheckResult(
-        name,
-        "ok",
-        f"All {len(compared):,} images are the files that the model was asked about.",
-        **facts,  # type: ignore[arg-type]
-    )
+    if changed:
+        text = f"{len(changed):,} of {len(compared):,} images are not the files that {before.named}, tells of."
+        return CheckResult(name, "fail", text, images=changed, **facts)  # type: ignore[arg-type]
+    if without or not compared:
+        text = (
+            f"{without:,} of {len(known.images):,} images are not in {before.named}: whether they changed is unknown."
+        )
+        return CheckResult(name, "unknown", text, **facts)  # type: ignore[arg-type]
+    text = f"All {len(compared):,} images are the files that {before.named}, tells of."
+    return CheckResult(name, "ok", text, **facts)  # type: ignore[arg-type]
 
 
 def _trained(known: Provenance) -> CheckResult:
@@ -123,8 +183,7 @@ def _trained(known: Provenance) -> CheckResult:
     if record is None or record.trained_on is None:
         why = "Which images trained the model is not recorded beside it: training.json would tell."
         return CheckResult(name, "unknown", why)
-    frame = known.predictions.frame
-    own = {known.images.get(each) for each in frame["name"][frame["split"] == "train"]} - {None}
+    own = {known.images.get(each) for each, split in known.splits.items() if split == "train"} - {None}
     short = {digest[:DIGITS] for digest in own if digest}
     others = {digest[:DIGITS] for each, digest in known.images.items() if digest} - short
     unseen, beyond = len(short - record.trained_on), len(others & record.trained_on)

@@ -17,6 +17,7 @@ from workbench.attribution import METHODS
 from workbench.audit import (
     ATTRIBUTIONS,
     OWNER,
+    PREDICTIONS,
     Outputs,
     Summaries,
     basis,
@@ -27,7 +28,7 @@ from workbench.audit import (
     wait_until_free,
 )
 from workbench.catalog import AUDIT_VARIABLE
-from workbench.files import DamagedError, Stamp, cache_folder, key, stamp_of
+from workbench.files import DamagedError, Stamp, cache_folder, key, read_facts, stamp_of
 from workbench.predictions import Predictions, with_families
 from workbench.ui import choice, kin, session
 from workbench.ui.cache import slot
@@ -36,8 +37,6 @@ from workbench.ui.view import View
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-STORED = "predictions.parquet"
 
 
 def folder_of(view: View) -> Path:
@@ -66,7 +65,7 @@ def outputs_of(view: View) -> Outputs:
     """What is known of the model's outputs for the set as it is now."""
     model, images = view.model, view.images
     folder = folder_of(view)
-    others = [model.folder / STORED] if model.folder else []
+    others = [model.folder / PREDICTIONS] if model.folder else []
     source = [(path, _stamp(path)) for path in (*files(folder), *others)]
     found = kin.families_of(images)
     families = None if found is None else kin.family_key(images)
@@ -82,6 +81,14 @@ def outputs_of(view: View) -> Outputs:
     return place.kept(made, lambda _: size)
 
 
+def asked(view: View) -> str | None:
+    """When a model was first asked about this set as far as the tables of answers here tell, ISO 8601; else None."""
+    paths = [folder_of(view) / PREDICTIONS, *([view.model.folder / PREDICTIONS] if view.model.folder else [])]
+    facts = [read_facts(path) for path in paths if path.is_file()]
+    days = [each.get("created") for each in facts if each.get("set name") == view.images.name]
+    return min((day for day in days if isinstance(day, str)), default=None)
+
+
 def why(view: View, outputs: Outputs) -> str:
     """Why no figures are shown although the model was run over this set or one like it; empty where it never was."""
     model, images = view.model, view.images
@@ -94,7 +101,7 @@ def why(view: View, outputs: Outputs) -> str:
             f"{outputs.missing:,} of {len(images):,} images are new or have changed since the model ran over this set."
             " The stored figures no longer fit and are not shown. The others are kept: only these are computed."
         )
-    if names_of([*outputs.own, *([model.folder / STORED] if model.folder else [])]) & images.by_name.keys():
+    if names_of([*outputs.own, *([model.folder / PREDICTIONS] if model.folder else [])]) & images.by_name.keys():
         return (
             "All of these images have changed since the model ran over them: files were overwritten or replaced. The "
             "stored figures no longer fit and are not shown."

@@ -43,6 +43,25 @@ def finding(scope: Scope, standing: Standing) -> None:
     _refused()
 
 
+def withdrawal(scope: Scope, standing: Standing) -> None:
+    """The form that takes an acceptance back; nothing where the journal takes no entry."""
+    from workbench.report import withdrawal_draft
+
+    if not session.local():
+        return
+    name = standing.check.name
+    with st.popover("Take back", icon=":material/undo:", type="tertiary", key=f"take back {name}"):
+        st.caption("The finding counts again from now on; that it was accepted stays in the journal.")
+        who = st.text_input("Your name", key=f"who takes back {name}", max_chars=200)
+        why = st.text_area("Reason (may be left out)", key=f"why not {name}", max_chars=10_000)
+
+        def draft() -> Ruling:
+            return withdrawal_draft(standing, user=who, reason=why, **_of(scope))
+
+        st.button("Take the acceptance back", key=f"taken back {name}", on_click=_write, args=(scope, draft))
+    _refused()
+
+
 def criteria(scope: Scope) -> None:
     """The form that records the criteria in force."""
     from workbench.report import criteria_draft

@@ -11,7 +11,7 @@ from workbench.catalog import home, load_catalog
 from workbench.errors import InputError
 from workbench.files import CheckResult
 from workbench.predictions import Fitness
-from workbench.ui import checks, draw, findings, gallery, logbook, url, warm
+from workbench.ui import audits, checks, draw, findings, gallery, logbook, url, warm
 from workbench.ui.cache import slot
 from workbench.ui.overview import accept, asking
 from workbench.ui.overview.scope import Scope
@@ -32,12 +32,12 @@ STATUS_CHIPS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def looked_up(scope: Scope, limits: Fitness) -> Verdict | None:
+def looked_up(scope: Scope, limits: Fitness | None = None) -> Verdict | None:
     """The verdict on what is known by now; None before the libraries are there. Nothing long is computed for it.
 
     Args:
         scope: What is judged.
-        limits: Whether the limits are kept, as the box says.
+        limits: Whether the limits are kept, as the box says; the headline then says so too.
     """
     if not warm.torch_ready():
         return None
@@ -62,7 +62,7 @@ def section(scope: Scope, verdict: Verdict | None) -> None:
     asking.section(scope)
     for standing in verdict.standings:
         _row(scope, standing)
-    since = criteria_set(_rulings(scope), load_catalog().criteria, scope.images.name)
+    since = criteria_set(_rulings(scope), load_catalog().criteria, scope.images.name, audits.asked(scope))
     st.caption(f":material/rule: {plain(since.sentence, 600)}")
     if not since.known:
         accept.criteria(scope)
@@ -89,6 +89,7 @@ def _row(scope: Scope, standing: Standing) -> None:
         st.caption(f"Criterion: {plain(standing.criterion, 300)}")
         if standing.accepted is not None:
             st.markdown(f":material/handshake: {plain(accepted_words(standing.accepted), 900)}")
+            accept.withdrawal(scope, standing)
         elif standing.status in ("fail", "watch"):
             accept.finding(scope, standing)
 
@@ -140,7 +141,7 @@ def _drift(scope: Scope) -> Sequence[CheckResult]:
 
 def _provenance(scope: Scope) -> Sequence[CheckResult]:
     from workbench.reliability import read_record
-    from workbench.report import Provenance, provenance_results
+    from workbench.report import Provenance, answers_before, provenance_results
 
     place = slot("image digests", images=scope.images.key)
     digests = place.kept(lambda: {item.name: item.readable_id for item in scope.images}, lambda made: 200 * len(made))
@@ -148,10 +149,12 @@ def _provenance(scope: Scope) -> Sequence[CheckResult]:
         record = read_record(scope.model.folder)
     except InputError:  # the page Reliability says why
         record = None
-    book = _book(scope)
+    book, model = _book(scope), scope.model
     entries = None if book is None else book.entries()
-    model = scope.model
-    return provenance_results(Provenance(model.key, model.title, digests, scope.predictions, record, entries))
+    frame = scope.predictions.frame
+    splits = dict(zip(frame["name"], frame["split"], strict=True))
+    before, named = answers_before(model.folder), (model.key, model.title, scope.images.name)
+    return provenance_results(Provenance(*named, digests, splits, before, record, entries))
 
 
 def _entries(scope: Scope) -> Sequence[Entry]:

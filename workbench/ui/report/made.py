@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from workbench.audit import Audit, open_audit
+from workbench.audit import PREDICTIONS, Audit, open_audit
 from workbench.predictions import Predictions, with_families
 from workbench.report import VERIFIER, Choices, Subject, compiled, metadata_of, report_of, verifier
 from workbench.ui import audits, choice, draw, logbook, runs
@@ -106,7 +106,7 @@ def _answers(view: View) -> Audit | None:
     outputs = audits.outputs_of(view)
     if (outputs.elsewhere or outputs.missing) and runs.audited(view, embeddings=True) is None:
         return None
-    found = [folder for folder in folders if (folder / audits.STORED).is_file()]
+    found = [folder for folder in folders if (folder / PREDICTIONS).is_file()]
     return open_audit(found[0]) if found else None
 
 

@@ -12,6 +12,7 @@ from workbench.files import CheckResult
 from workbench.predictions import verdict_of
 from workbench.quality import leak_results
 from workbench.ui import checks, leaked, logbook, maps_known, url
+from workbench.ui.overview import checked
 from workbench.ui.overview.scope import Scope, judged, of_100
 from workbench.ui.text import plain
 from workbench.ui.view import View
@@ -106,16 +107,17 @@ def _image(scope: Scope) -> dict[str, str]:
 
 
 def _verdict(_: View, scope: Scope) -> Said:
-    rates = scope.mistakes
+    verdict, rates = checked.looked_up(scope), scope.mistakes
     if "errors" in rates:
         figures = f"It calls {of_100(rates['errors'])} images something else than they are."
     else:
         figures = f"It misses {of_100(rates['escapes'])} defects and rejects {of_100(rates['overkill'])} good parts."
     flattering = "" if scope.split else " There is no test split, so these figures may flatter."
+    counts = "" if verdict is None else f" {checked.summed(verdict.standings)}"
     return (
-        f"{figures} In brackets are 95 % intervals; measured on {scope.where}.{flattering}",
-        "The box below says what that comes to, by limits that you can change. Grey means that nobody has looked yet:"
-        " never that all is well.",
+        f"{figures} In brackets are 95 % intervals; measured on {scope.where}.{flattering}{counts}",
+        "The box below says what that comes to, by limits that you can change; the table under it says each of the"
+        " twelve checks, its criterion and the page behind it. Grey means not yet known: never that all is well.",
     )
 
 
