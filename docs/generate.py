@@ -193,7 +193,7 @@ def _words(kind: Any) -> str:
     if origin is Annotated:
         return _words(inside[0])
     if origin is Literal:
-        return " or ".join(f'`"{choice}"`' for choice in inside)
+        return " or ".join(f"`{json.dumps(choice)}`" for choice in inside)
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(_words(part) for part in inside if part is not NoneType))
     if _is_table(kind):

@@ -143,17 +143,16 @@ class Dropping(nn.Module):
         return self.net(nn.functional.dropout(x, 0.5, training=True))
 
 
-def loaded(net: nn.Module, names=NAMES, threshold: float = 0.5, positive: str = "defective"):
+def loaded(net: nn.Module, names=NAMES, threshold: float = 0.5, positive: str = "defective", **preprocessing):
     """The network as the workbench takes it, with the rule of a line."""
+    settings = {"size": (EDGE, EDGE), "mean": (0.5,) * 3, "std": (0.25,) * 3} | preprocessing
     return load_classifier(
         net,
         class_names=list(names),
         positive=positive,
         threshold=threshold,
         device="cpu",
-        size=(EDGE, EDGE),
-        mean=(0.5,) * 3,
-        std=(0.25,) * 3,
+        **settings,
     )
 
 
@@ -161,8 +160,8 @@ def said(classifier, images: ImageSet):
     """What it says of the images, all asked at once: (N, K) in one pass rather than file by file."""
     from workbench.predictions import tabulate
 
-    pixels = np.stack([np.asarray(item.open().convert("RGB")) for item in images])
-    x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.25)
+    way = classifier.preprocessing
+    x = torch.from_numpy(np.stack([way.normalise(way.pixels(item.open())) for item in images]))
     with torch.no_grad():
         logits = classifier.model(x)
     ids = [item.id for item in images]

@@ -61,6 +61,24 @@ def test_what_the_old_model_misses_too_is_no_loss() -> None:
     assert found["accuracy"].figure == 0
 
 
+def test_decisions_that_change_count_whether_or_not_they_were_right() -> None:
+    calls = EVEN.copy()
+    calls[[0, 1, 2, 3, 5]] = [1, 0, 1, 0, 0]  # two good ones and three defects are wrong now
+    before = EVEN.copy()
+    before[[6, 7]] = [1, 0]  # and two were wrong before
+    found = asked(pair_of(parts(EVEN), before, calls), churn={"ceiling": 0.05})["churn"]
+    high = binomtest(7, 400, alternative="less").proportion_ci(0.95, "exact").high
+    assert (found.outcome, found.figure, found.support) == ("pass", 7 / 400, 400)
+    assert found.most == pytest.approx(high)
+    assert "5 were right and are wrong now, 2 the other way round." in found.sentence
+    assert found.images[:2] == ("part0", "part1")
+    nowhere = asked(pair_of(parts([None] * 40), [0] * 40, [1] * 40), churn={"ceiling": 0.5})["churn"]
+    assert (nowhere.outcome, nowhere.support) == ("fail", 40)
+    same = asked(pair_of(parts(EVEN), EVEN, EVEN, new_key="a"), churn={"ceiling": 0.01})["churn"]
+    assert same.outcome == "pass"
+    assert "one model with one rule" in same.sentence
+
+
 def test_a_ruined_group_is_found_though_the_whole_looks_fine() -> None:
     cameras = ["ruined" if number % 8 < 2 else "fine" for number in range(400)]
     calls = EVEN.copy()

@@ -40,18 +40,64 @@ def test_only_a_gate_of_which_all_holds_passes(outcomes, outcome, code) -> None:
     assert ("passes" in found.headline) == (outcome == "pass")
 
 
-def test_junit_is_well_formed_whatever_the_names_and_counts_what_is_not_shown() -> None:
+ANT = {
+    "testsuites": ((), ("testsuite",)),
+    "testsuite": (
+        ("package", "id", "name", "timestamp", "hostname", "tests", "failures", "errors", "time"),
+        ("properties", "testcase", "system-out", "system-err"),
+    ),
+    "properties": ((), ("property",)),
+    "property": (("name", "value"), ()),
+    "testcase": (("name", "classname", "time"), ("skipped", "error", "failure")),
+    "failure": (("type",), ()),
+    "error": (("type",), ()),
+    "system-out": ((), ()),
+    "system-err": ((), ()),
+}
+"""Of each element of Ant's JUnit.xsd: attributes that it must have, and its children in their order."""
+OPTIONAL = {"testsuite": {"skipped"}, "failure": {"message"}, "error": {"message"}}
+"""Beside these. junit-10.xsd of Jenkins' xUnit plugin allows all that Ant's asks for."""
+
+
+def assert_valid(element: ElementTree.Element) -> None:
+    """By the rules of either schema, down the tree."""
+    required, order = ANT[element.tag]
+    assert set(required) <= set(element.attrib) <= set(required) | OPTIONAL.get(element.tag, set()), element.tag
+    places = [order.index(child.tag) for child in element]
+    assert places == sorted(places)
+    if element.tag == "testsuite":
+        assert {"properties", "system-out", "system-err"} <= {child.tag for child in element}
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", element.get("timestamp"))
+        assert all(element.get(key).isdigit() for key in ("id", "tests", "failures", "errors", "skipped", "time"))
+        assert all(element.get(key).strip() for key in ("name", "hostname"))
+    if element.tag == "testcase":
+        assert len(element) <= 1
+        assert float(element.get("time")) >= 0
+    for child in element:
+        assert_valid(child)
+
+
+def test_junit_is_valid_by_both_schemas_whatever_the_names_and_counts_what_is_not_shown() -> None:
     text = gate_junit(result("pass", "fail", "not enough", text=NASTY))
     root = ElementTree.fromstring(text.encode("utf-8"))
+    assert_valid(root)
     suite = root.find("testsuite")
-    assert [root.get(name) for name in ("tests", "failures", "errors")] == ["3", "1", "1"]
     assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["3", "1", "1", "0"]
     cases = suite.findall("testcase")
     assert [[child.tag for child in case] for case in cases] == [[], ["failure"], ["error"]]
-    assert all(case.get("classname") and case.get("name") and case.get("time") for case in cases)
+    assert len({(case.get("classname"), case.get("name")) for case in cases}) == 3  # GitLab keeps one of each name
     message = cases[1][0].get("message")
     assert message.startswith("a|b <b>\ufffd[31m]]>")
     assert "\n" in message
+
+
+def test_what_junit_says_of_a_failure_stands_in_its_body_too() -> None:
+    """GitLab and CircleCI show the body alone, and dorny/test-reporter stopped at a failure without one (its #137)."""
+    failure = next(ElementTree.fromstring(gate_junit(result("fail", text=NASTY)).encode()).iter("failure"))
+    assert failure.text == f"{failure.get('message')}\nLook at: p.png"
+    told = next(ElementTree.fromstring(gate_junit(result("pass", text="A note\r\n")).encode()).iter("system-out"))
+    assert told.text.splitlines()[0] == "The gate passes: all of 1 question are shown to hold."
+    assert told.text.endswith("A note\r\n")
 
 
 def test_markdown_keeps_each_finding_in_its_cell() -> None:
@@ -62,6 +108,7 @@ def test_markdown_keeps_each_finding_in_its_cell() -> None:
     assert "<b>" not in text.replace("\\<b\\>", "")
     assert "@team" not in text
     assert "](http" not in text
+    assert [row.endswith(r"Look at p\.png\. |") for row in rows[2:]] == [False, True]
     text.encode("utf-8")
 
 

@@ -32,6 +32,7 @@ def test_images_that_a_model_learned_from_are_left_out_by_its_record() -> None:
     found = eligible(SET, "test", {"old": record(TRAIN), "new": record(TRAIN, B)}, UNITS)
     assert [one.name for one in found.items] == ["a", "c"]
     assert "the new model learned from it" in found.left_out["b"]
+    assert found.learned == ("b",)
     assert "1 images" in "".join(found.notes)  # a shares a lot with what trained both
 
 
@@ -45,6 +46,7 @@ def test_without_a_record_the_split_is_taken_and_that_is_said() -> None:
     found = eligible(SET, "test", {"old": None, "new": None}, UNITS)
     assert [one.name for one in found.items] == ["a", "b", "c"]
     assert "unproven" in found.notes[0]
+    assert found.learned is None
 
 
 def test_a_set_without_a_test_split_is_refused_unless_all_are_asked_for() -> None:

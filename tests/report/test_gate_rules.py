@@ -26,6 +26,14 @@ def rules_of(folder, text):
         ("[groups]\nby = 'camera'", "gap or margin"),
         ("[corruption]\nseverity = 2", "escapes or overkill or flips"),
         ("[reasons]\nby = ['looks']", "reasons.by"),
+        ("[preprocessing]\nsame = false", "preprocessing.same"),
+        ("[preprocessing]\nsame = 'yes'", "preprocessing.same"),
+        ("[churn]\nceiling = '0.1'", "churn.ceiling"),
+        ("[churn]\nceiling = 0", "churn.ceiling"),
+        ("[escapes]\nmargin = false", "escapes.margin"),
+        ("[accuracy]\nmargin = '0,05'", "accuracy.margin"),
+        ("[shortcuts]\n[evidence]\nfailing = 0.1\nimages = '60'", "evidence.images"),
+        ("[accuracy]\nmargin = 0.1\n[accuracy]\nmargin = 0.2", "not valid TOML"),
         ("level = 0.99", "no rule"),
         ("", "no rule"),
         ("[accuracy", "not valid TOML"),
@@ -43,6 +51,19 @@ def test_the_questions_are_counted(tmp_path) -> None:
     assert rules_of(tmp_path, text).asked == 6  # the reasons by regions and by maps
 
 
+def test_a_question_without_chance_takes_no_share_of_the_level(tmp_path) -> None:
+    rules = rules_of(tmp_path, "[preprocessing]\nsame = true\n")
+    assert (rules.asked, rules.preprocessing.same) == (0, True)
+
+
 def test_the_rules_of_the_demo_are_valid_and_ask_of_each_kind() -> None:
     rules = read_rules(shared("gate.toml"))
-    assert None not in (rules.escapes, rules.accuracy, rules.groups, rules.calibration, rules.shortcuts)
+    assert None not in (
+        rules.preprocessing,
+        rules.churn,
+        rules.escapes,
+        rules.accuracy,
+        rules.groups,
+        rules.calibration,
+        rules.shortcuts,
+    )

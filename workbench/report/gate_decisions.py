@@ -36,6 +36,8 @@ Units = NDArray[np.intp] | None
 def decision_rulings(pair: Pairing, rules: GateRules, levels: Levels) -> list[Ruling]:
     """The rulings of all rules on decisions and probabilities that are asked, in their order."""
     found = [answered(pair)]
+    if rules.churn is not None and pair.items:
+        found.append(_churn(pair, rules.churn.ceiling, levels))
     for name, rule in (("escapes", rules.escapes), ("overkill", rules.overkill)):
         if rule is not None:
             found += _mistakes(pair, name, rule, levels)
@@ -64,6 +66,22 @@ def answered(pair: Pairing) -> Ruling:
     more += f" {len(pair.recovered):,} that only the new one can read count nowhere." if pair.recovered else ""
     sentence = f"The new model answers for each of the {support:,} images that the old one answers: {OUTCOMES['pass']}."
     return Ruling("answers", "pass", sentence + more, 0, criterion=0, support=support)
+
+
+def _churn(pair: Pairing, ceiling: float, levels: Levels) -> Ruling:
+    """How many decisions change, whether to the better or not: of all images, with a label or without."""
+    what, support = "Decisions that differ from the old model's", len(pair.items)
+    if pair.same:
+        return Ruling("churn", "pass", f"{what}: none. {SAME_MODEL}", 0.0, criterion=ceiling, support=support)
+    changed = pair.new_says != pair.old_says
+    ruling = ruled("churn", what, share_bounds(changed, pair.units, levels), ceiling, levels)
+    old, new = (~pair.wrong(says) & pair.labelled for says in (pair.old_says, pair.new_says))
+    more = (
+        f" {int((old & ~new).sum()):,} were right and are wrong now, {int((new & ~old).sum()):,} the other way round."
+    )
+    everywhere = np.ones(support, bool)
+    images = _named(pair, everywhere, changed)
+    return dataclasses.replace(ruling, sentence=ruling.sentence + (more if changed.any() else ""), images=images)
 
 
 def _mistakes(pair: Pairing, name: str, rule: MistakesRule, levels: Levels) -> list[Ruling]:

@@ -6,13 +6,17 @@ import dataclasses
 import json
 import math
 import re
-from xml.sax.saxutils import quoteattr
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from xml.sax.saxutils import escape, quoteattr
 
 from workbench.report.gate_result import Gate
 from workbench.report.gate_rulings import OUTCOMES, GateOutcome, Ruling
-from workbench.texts import escaped
+from workbench.texts import escaped, sentence_list
 
 GATE_MARKS: dict[GateOutcome, str] = {"pass": "ok     ", "fail": "FAIL   ", "not enough": "unknown"}
+LOOKED_AT = 5
+"""Images of a finding that a comment names; the other forms name them all."""
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped: readers take such a file for an empty one, without a failure."""
 
@@ -41,7 +45,7 @@ def gate_markdown(result: Gate) -> str:
     """A comment on a pull request: the headline, a table of the rulings, and the notes."""
     rows = [
         f"| {_cell(ruling.rule)} | {'**' if ruling.outcome != 'pass' else ''}{OUTCOMES[ruling.outcome]}"
-        f"{'**' if ruling.outcome != 'pass' else ''} | {_cell(ruling.sentence)} |"
+        f"{'**' if ruling.outcome != 'pass' else ''} | {_cell(_finding(ruling))} |"
         for ruling in result.rulings
     ]
     head = [
@@ -54,18 +58,36 @@ def gate_markdown(result: Gate) -> str:
     return _encodable("\n".join([*head, *table, *(f"- {_cell(note)}" for note in result.notes), ""]))
 
 
+def _finding(ruling: Ruling) -> str:
+    """Its sentence, and of what does not pass the first images to look at."""
+    if ruling.outcome == "pass" or not ruling.images:
+        return ruling.sentence
+    return f"{ruling.sentence} Look at {sentence_list(ruling.images, LOOKED_AT)}."
+
+
 def gate_junit(result: Gate) -> str:
     """JUnit XML: a test case a ruling. One that is broken is a failure; one that cannot be told an error, as what is
-    skipped counts as passed with most readers."""
+    skipped counts as passed with most readers.
+
+    Readers differ in what they take: some refuse an attribute of the outermost element, some show the body of a failure
+    and not its message, and some stop at one without a body. So it keeps to what both the schema of Ant's reports and
+    that of Jenkins' xUnit plugin allow, and a failure says the same in its message and in its body.
+    """
     counts = {kind: sum(ruling.outcome == kind for ruling in result.rulings) for kind in OUTCOMES}
-    totals = f'tests="{len(result.rulings)}" failures="{counts["fail"]}" errors="{counts["not enough"]}"'
-    suite = f'name={_attribute(f"gate: {result.old} to {result.new} on {result.images}")} {totals} skipped="0" time="0"'
+    name = _attribute(f"gate: {result.old} to {result.new} on {result.images}")
+    suite = (
+        f'name={name} package="workbench" id="0" timestamp="{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"'
+        f' hostname="localhost" tests="{len(result.rulings)}" failures="{counts["fail"]}"'
+        f' errors="{counts["not enough"]}" skipped="0" time="0"'
+    )
+    facts = {"old": result.old, "new": result.new, "images": result.images, "outcome": result.outcome}
+    properties = "".join(f'<property name="{key}" value={_attribute(value)}/>' for key, value in facts.items())
     cases = "\n".join(_case(ruling) for ruling in result.rulings)
-    notes = _attribute("\n".join((result.headline, *result.notes)))
     return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<testsuites name="workbench gate" {totals} time="0">\n<testsuite {suite}>\n'
-        f'<properties><property name="notes" value={notes}/></properties>\n{cases}\n</testsuite>\n</testsuites>\n'
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n<testsuite {suite}>\n'
+        f"<properties>{properties}</properties>\n{cases}\n"
+        f"<system-out>{_body((result.headline, *result.notes))}</system-out>\n<system-err/>\n"
+        "</testsuite>\n</testsuites>\n"
     )
 
 
@@ -74,9 +96,14 @@ def _case(ruling: Ruling) -> str:
     if ruling.outcome == "pass":
         return f"{head}/>"
     kind = "failure" if ruling.outcome == "fail" else "error"
-    return (
-        f"{head}><{kind} type={_attribute(OUTCOMES[ruling.outcome])} message={_attribute(ruling.sentence)}/></testcase>"
-    )
+    said = f"type={_attribute(OUTCOMES[ruling.outcome])} message={_attribute(ruling.sentence)}"
+    look = (f"Look at: {', '.join(ruling.images)}",) if ruling.images else ()
+    return f"{head}><{kind} {said}>{_body((ruling.sentence, *look))}</{kind}></testcase>"
+
+
+def _body(lines: Sequence[str]) -> str:
+    """Lines as the text of an element."""
+    return escape(_NOT_XML.sub("\ufffd", "\n".join(lines)), {"\r": "&#13;"})
 
 
 def _attribute(text: str) -> str:

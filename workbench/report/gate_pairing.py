@@ -48,11 +48,14 @@ class Eligible:
         items: They.
         left_out: Why images of the split do not count, by name.
         notes: What a reader must know of the others, one sentence each.
+        learned: The images of the test split that the new model was trained or chosen on; None where no record of its
+            training says, or where no split was asked for.
     """
 
     items: tuple[ImageItem, ...]
     left_out: Mapping[str, str]
     notes: tuple[str, ...]
+    learned: tuple[str, ...] | None = None
 
 
 def eligible(
@@ -100,7 +103,15 @@ def eligible(
             f"Of {both:,} images other images of the same group or part trained both models: of new groups the figures"
             " may be worse."
         )
-    return Eligible(tuple(item for item in asked if item.name not in left), left, tuple(dict.fromkeys(notes)))
+    kept = tuple(item for item in asked if item.name not in left)
+    learned = None
+    if split == "test" and _recorded(records.get("new")):
+        learned = tuple(item.name for item in asked if item.name in known["new"][0])
+    return Eligible(kept, left, tuple(dict.fromkeys(notes)), learned)
+
+
+def _recorded(record: TrainingRecord | None) -> bool:
+    return record is not None and record.trained_on is not None
 
 
 def _trained(images: ImageSet, record: TrainingRecord | None, split: str) -> tuple[set[str], str]:

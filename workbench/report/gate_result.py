@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.images import ImageSet
 from workbench.report.gate_decisions import decision_rulings
 from workbench.report.gate_holds import corruption_rulings, evidence_ruling, shortcuts_ruling, steady
+from workbench.report.gate_origin import preprocessing_differs, preprocessing_ruling, unseen_rulings
 from workbench.report.gate_pairing import Eligible, GateSide, Pairing, pairing
 from workbench.report.gate_reasons import reasons_rulings
 from workbench.report.gate_rules import GateRules
@@ -64,7 +65,7 @@ class Gate:
     def headline(self) -> str:
         """The outcome in a sentence."""
         by = {kind: [r.rule for r in self.rulings if r.outcome == kind] for kind in EXIT_CODES}
-        asked = f"{len(self.rulings)} questions"
+        asked = f"{len(self.rulings)} question{'s' if len(self.rulings) != 1 else ''}"
         if by["fail"]:
             return (
                 f"The gate fails: {len(by['fail'])} of {asked} are shown to be broken ({sentence_list(by['fail'], 6)})."
@@ -114,7 +115,10 @@ def gate(
     pair = pairing(old, new, counted.items, rules.defects)
     levels = Levels.shared(rules.level, rules.asked)
     part = dataclasses.replace(images, items=pair.items)
-    found = [*decision_rulings(pair, rules, levels), *steady(pair)]
+    found = unseen_rulings(counted)
+    if rules.preprocessing is not None:
+        found.append(preprocessing_ruling(pair))
+    found += [*decision_rulings(pair, rules, levels), *steady(pair)]
     if pair.items:
         found += _asked_again(pair, part, rules, levels, null, folder, report)
     return Gate(
@@ -127,7 +131,8 @@ def no_gate(old: str, new: str, images: ImageSet, counted: Eligible, rules: Gate
     why = "; ".join(f"{count:,}, as {why}" for why, count in Counter(counted.left_out.values()).items())
     levels = Levels.shared(rules.level, rules.asked)
     ruling = untold("images", f"None of the images counts. Left out: {why}.")
-    return Gate(old, new, images.name, (ruling,), counted.notes, levels.passing, levels.failing)
+    rulings = (*unseen_rulings(counted), ruling)
+    return Gate(old, new, images.name, rulings, counted.notes, levels.passing, levels.failing)
 
 
 def _asked_again(
@@ -162,6 +167,8 @@ def _notes(pair: Pairing, counted: Eligible, rules: GateRules) -> tuple[str, ...
     if unlabelled := int((~pair.labelled).sum()):
         notes.append(f"{unlabelled:,} have no label that the models know and count where none is needed.")
     notes += [pair.independence.sentence, *counted.notes]
+    if rules.preprocessing is None and (differs := preprocessing_differs(pair)):
+        notes.append(differs)
     for side in (pair.old, pair.new):
         rule = side.classifier.rule
         at = "" if rule.threshold is None else f" “{rule.positive}” from a probability of {rule.threshold:g} on"

@@ -10,9 +10,30 @@ from pydantic import Field
 from workbench.catalog import Strict, read_toml, validated
 from workbench.errors import InputError
 
-Share = Annotated[float, Field(gt=0, lt=1)]
-Amount = Annotated[float, Field(ge=0, lt=1)]
-Images = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1, strict=True)]
+Amount = Annotated[float, Field(ge=0, lt=1, strict=True)]
+Images = Annotated[int, Field(ge=1, strict=True)]
+
+
+class PreprocessingRule(Strict):
+    """That the new model is given an image as the old one is.
+
+    Attributes:
+        same: Whether both must state the same preprocessing: size, resize, interpolation, channels, mean and deviation.
+    """
+
+    same: Literal[True]
+
+
+class ChurnRule(Strict):
+    """That few decisions change (prediction churn), for better or worse.
+
+    Attributes:
+        ceiling: The most that may differ from the old model's, on the same images. Measure between trainings of one
+            recipe how many do, and allow somewhat more.
+    """
+
+    ceiling: Share
 
 
 class MistakesRule(Strict):
@@ -76,7 +97,7 @@ class CorruptionRule(Strict):
     """
 
     kinds: tuple[str, ...] = ()
-    severity: Annotated[int, Field(ge=1, le=5)] = 2
+    severity: Annotated[int, Field(ge=1, le=5, strict=True)] = 2
     escapes: Share | None = None
     overkill: Share | None = None
     flips: Share | None = None
@@ -138,6 +159,8 @@ class GateRules(Strict):
             rightly.
         seed: Of all samples and draws.
         defects: The classes that are defects; told from the classes' names and the working threshold where missing.
+        preprocessing: `[preprocessing]`.
+        churn: Decisions that change: `[churn]`.
         escapes: Defects that pass: `[escapes]`.
         overkill: Good parts that are rejected: `[overkill]`.
         accuracy: `[accuracy]`.
@@ -150,9 +173,11 @@ class GateRules(Strict):
     """
 
     split: Literal["test", "all"] = "test"
-    level: Annotated[float, Field(ge=0.8, lt=1)] = 0.95
-    seed: int = 0
+    level: Annotated[float, Field(ge=0.8, lt=1, strict=True)] = 0.95
+    seed: Annotated[int, Field(strict=True)] = 0
     defects: tuple[str, ...] = ()
+    preprocessing: PreprocessingRule | None = None
+    churn: ChurnRule | None = None
     escapes: MistakesRule | None = None
     overkill: MistakesRule | None = None
     accuracy: AccuracyRule | None = None
@@ -165,7 +190,7 @@ class GateRules(Strict):
 
     @property
     def asked(self) -> int:
-        """How many questions the rules put, among which the chance of a wrong failure is shared."""
+        """How many questions the rules put to which chance can give a wrong answer, so that they share it."""
         mistakes = [rule for rule in (self.escapes, self.overkill) if rule is not None]
         count = sum((rule.ceiling is not None) + (rule.margin is not None) for rule in mistakes)
         if self.groups is not None:
@@ -176,7 +201,7 @@ class GateRules(Strict):
             )
         if self.reasons is not None:
             count += len(self.reasons.by)
-        single = self.accuracy, self.calibration, self.shortcuts, self.evidence
+        single = self.churn, self.accuracy, self.calibration, self.shortcuts, self.evidence
         return count + sum(rule is not None for rule in single)
 
 
@@ -200,6 +225,6 @@ def read_rules(path: Path) -> GateRules:
         rule = getattr(rules, name)
         if rule is not None and all(getattr(rule, key) is None for key in keys):
             raise InputError(f"{path.name} asks nothing in [{name}]: add {' or '.join(keys)}.")
-    if not rules.asked:
+    if not rules.asked and rules.preprocessing is None:
         raise InputError(f"{path.name} holds no rule, so that every model would pass: add one, such as [accuracy].")
     return rules
