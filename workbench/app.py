@@ -28,6 +28,7 @@ UPLOADS = Limits(bytes=600 * 2**20, files=1000, bytes_of_all=4 * 2**30)
 
 def main() -> None:
     """Draw the frame, then the chosen page."""
+    complete = warm.torch_ready()
     st.set_page_config(page_title="Explainability workbench", page_icon=str(shared("icon.png")), layout="wide")
     sections = {
         "Look": [
@@ -58,6 +59,8 @@ def main() -> None:
             if drawn:
                 page.run()
     warm.warm_up()
+    if not complete:
+        warm.follow()
 
 
 def guarded() -> Middleware:

@@ -72,6 +72,14 @@ def test_a_page_stands_before_torch_does(visit, page, monkeypatch):
     visit(page, **(QUICK if page == "explain" else {})).sound(TITLES[page])
 
 
+def test_what_only_torch_can_say_follows_by_itself(visit, monkeypatch):
+    there = []
+    monkeypatch.setattr(warm, "torch_ready", lambda: bool(there))
+    monkeypatch.setattr(warm, "warm_up", lambda: there.append("torch"))
+    at = visit().sound()
+    assert any(caption.value.startswith("12 checks: ") for caption in at.caption)
+
+
 def test_pages_are_visited_one_after_another(visit):
     at = visit().sound()
     for page in ("explain", "overview", "explain"):

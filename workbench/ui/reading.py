@@ -41,13 +41,7 @@ def section() -> None:
         if warm.torch_ready():
             _panel(choice.whole())
         else:
-            st.fragment(_wait, run_every=1.0)()
-
-
-def _wait() -> None:
-    if warm.torch_ready():
-        st.rerun()
-    st.caption(":material/hourglass_top: The model is loading in the background.")
+            st.caption(warm.LOADING)
 
 
 def _panel(model: choice.ModelChoice) -> None:

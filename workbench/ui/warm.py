@@ -10,6 +10,8 @@ import threading
 
 import streamlit as st
 
+LOADING = ":material/hourglass_top: The model is loading in the background."
+
 
 def torch_ready() -> bool:
     """Whether torch is loaded, so that asking the model is quick."""
@@ -31,3 +33,11 @@ def warm_up() -> None:
         _warmed.set()
 
     threading.Thread(target=load, name="warm-up", daemon=True).start()
+
+
+@st.fragment(run_every=1.0)
+def follow() -> None:
+    """Draw the page anew once the packages are there: to be called at the end of a run that began before they were,
+    for what only they can say, as that a shortcut is proven, is missing from it."""
+    if torch_ready():
+        st.rerun()

@@ -52,6 +52,7 @@ def looked_up(scope: Scope, limits: Fitness | None = None) -> Verdict | None:
 def section(scope: Scope, verdict: Verdict | None) -> None:
     """The table, and the ways to know more."""
     if verdict is None:
+        st.caption(":material/hourglass_top: The twelve checks follow in seconds, once the libraries are loaded.")
         return
     from workbench.report import criteria_set
 

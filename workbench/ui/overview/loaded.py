@@ -48,7 +48,7 @@ def model_facts(model: choice.ModelChoice) -> None:
         "Weights": f"{model.size / 1e6:.1f} MB" if model.size else None,
     }
     _facts({name: fact for name, fact in facts.items() if fact})
-    st.fragment(_loaded_facts, run_every=None if warm.torch_ready() else 1.0)(model)
+    _loaded_facts(model)
     for note in model.notes:
         st.warning(plain(note, LONGEST), icon=":material/warning:")
 
@@ -71,12 +71,9 @@ def _temperature(rule: DecisionRule) -> str | None:
 
 @guarded
 def _loaded_facts(model: choice.ModelChoice) -> None:
-    """What only the loaded model can say; looks again each second until torch is there."""
+    """What only the loaded model can say."""
     if not warm.torch_ready():
-        st.session_state["waiting"] = True
-        st.caption(":material/hourglass_top: The model is loading in the background.")
-    elif st.session_state.pop("waiting", False):
-        st.rerun()
+        st.caption(warm.LOADING)
     else:
         clf = choice.classifier(model)
         late = None if model.preprocessing else _input(clf.preprocessing)
