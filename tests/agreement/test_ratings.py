@@ -1,5 +1,7 @@
 """Answers given elsewhere: read as they are meant, or refused with the row and what is wrong with it."""
 
+import codecs
+
 import pytest
 from appraised import decided
 
@@ -42,6 +44,47 @@ def test_a_file_that_is_none_is_refused(refusal, tmp_path):
         file.truncate(LARGEST_CSV + 1)
     assert "is larger than" in refusal(lambda: read_ratings(large, "large.csv"))
     assert "arm is" in refusal(lambda: decided(["Ada,1,1,pass,both"], "inspector,part,trial,answer,arm"))
+
+
+SPREADSHEETS = {
+    "semicolons of a German Excel": lambda text: text.replace(",", ";").replace("\n", "\r\n").encode("cp1252"),
+    "the same in UTF-8 with its mark": lambda text: text.replace(",", ";").encode("utf-8-sig"),
+    "a line that states the separator": lambda text: b"sep=;\r\n" + text.replace(",", ";").encode("cp1252"),
+    "Unicode text of Excel": lambda text: text.replace(",", "\t").encode("utf-16"),
+    "UTF-16 that begins with the high byte": lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be"),
+    "UTF-16 without a mark": lambda text: text.encode("utf-16-le"),
+    "old Macintosh ends of lines": lambda text: text.replace("\n", "\r").encode("utf-8-sig"),
+    "quoted cells and empty rows below": lambda text: (
+        "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in text.split("\n")).encode()
+        + b"\n,,,,,\n,,,,,\n"
+    ),
+}
+GERMAN = "\n".join(
+    [
+        "inspector,part,trial,answer,reference,seconds",
+        "Jürgen Groß,Gehäuse 1,1,Reject,PASS,3.5",
+        "Jürgen Groß,Blech,1,ok,pass,",
+    ]
+)
+
+
+@pytest.mark.parametrize("form", SPREADSHEETS)
+def test_every_form_that_spreadsheets_save_is_read_as_the_same_answers(form):
+    plain = read_ratings(GERMAN.encode(), "a.csv").frame
+    assert plain["inspector"].tolist() == ["Jürgen Groß"] * 2
+    assert plain["rejects"].tolist() == [True, False]
+    assert read_ratings(SPREADSHEETS[form](GERMAN), "a.csv").frame.equals(plain)
+
+
+@pytest.mark.parametrize("cell", ["3,5", "1,234"])
+def test_a_decimal_comma_is_refused_by_name_and_never_taken_for_another_number(refusal, cell):
+    rows = f"inspector;part;trial;answer;seconds\nAda;1;1;ok;{cell}".encode()
+    said = refusal(lambda: read_ratings(rows, "a.csv"))
+    assert f"Row 2: seconds is '{cell}', with a comma" in said
+
+
+def test_a_workbook_is_no_csv(refusal):
+    assert "save it as CSV" in refusal(lambda: read_ratings(b"PK\x03\x04" + bytes(range(256)) * 4, "a.xlsx"))
 
 
 def test_words_of_ones_own_must_be_two(refusal):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ part was rejected, whether it is defective (None where that is not known), and h
 ANSWER_COLUMNS = ("inspector", "part", "trial", "answer")
 REJECTS = frozenset(["reject", "rejected", "defect", "defective", "bad", "nok", "fail", "failed", "no-go", "ng"])
 PASSES = frozenset(["pass", "passed", "accept", "accepted", "good", "ok", "functional", "go", "g"])
+DECIMAL_COMMA = re.compile(r"\d{1,12},\d{1,12}")
 MOST_DECISIONS, LARGEST_CSV, LONGEST_PART = 200_000, 32 * 2**20, 400
 MOST_APPRAISERS = 100
 
@@ -181,6 +183,10 @@ def _row(row: Mapping[str, Any], number: int, rejects: str) -> tuple[Any, ...]:
 def _number(text: str, number: int, column: str) -> float:
     if not text:
         return math.nan
+    if DECIMAL_COMMA.fullmatch(text):
+        raise InputError(
+            f"Row {number}: {column} is {text!r}, with a comma: write a point for decimals, and no commas."
+        )
     try:
         value = float(text)
     except ValueError:

@@ -113,7 +113,8 @@ def _attribute(text: str) -> str:
 
 def _cell(text: str) -> str:
     """A text in one cell of a table, with nothing in it that Markdown or HTML would act on."""
-    return escaped(" ".join(_visible(text).split()), len(text) + 1)
+    line = " ".join(_visible(text).split())
+    return escaped(line, len(line))
 
 
 def _visible(text: str) -> str:
