@@ -6,49 +6,23 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
-import torch
 import yaml
+from bright_parts import MODULE, bright_model, bright_set
 from commands import call
-from PIL import Image
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "gate.md"
-MODELS = """
-import torch
-
-class Bright(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.edge, self.sign = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
-
-    def forward(self, x):
-        score = self.sign * 20 * (x.mean((1, 2, 3)) - self.edge)
-        return torch.stack([-score, score], 1)
-"""
 WEIGHTS = {"good": (0.0, 1.0), "equal": (0.01, 1.0), "turned": (0.0, -1.0)}
 RULES = "split = 'all'\n[accuracy]\nmargin = 0.1\n[escapes]\nceiling = 0.1\n"
 
 
 @pytest.fixture
-def bright(place, monkeypatch):
+def bright(place):
     """Dark parts that are good and bright ones that are defective."""
-    (place / "gate_models.py").write_text(MODELS)
-    rng = np.random.default_rng(0)
-    for number in range(120):
-        label = ("good", "defective")[number % 2]
-        grey = (80 if label == "good" else 175) + 6 * rng.standard_normal((16, 16, 3))
-        path = place / "set" / label / f"{number:03}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(path)
+    (place / "bright_models.py").write_text(MODULE)
+    bright_set(place / "set")
     for name, (edge, sign) in WEIGHTS.items():
-        (place / name).mkdir()
-        torch.save({"edge": torch.tensor([edge]), "sign": torch.tensor([sign])}, place / name / "model.pt")
-        (place / name / "model.toml").write_text(
-            'architecture = "python:gate_models:Bright"\nweights = "model.pt"\nclasses = ["good", "defective"]\n'
-            'positive = "defective"\nthreshold = 0.5\n[preprocessing]\nsize = [16, 16]\n'
-            "mean = [0.5, 0.5, 0.5]\nstd = [0.25, 0.25, 0.25]\n"
-        )
+        bright_model(place / name, edge, sign)
     (place / "gate.toml").write_text(RULES)
     return place
 
@@ -90,6 +64,14 @@ def test_bad_input_is_2_in_one_line(bright, capsys) -> None:
         assert error.count("\n") == 1
     assert run(bright, "equal", rules="none.toml") == 2
     assert run(bright, "nowhere") == 2
+
+
+def test_bad_input_leaves_nothing_of_an_earlier_run_for_a_job_to_take_home(bright, capsys) -> None:
+    assert run(bright, "equal") == 0
+    (bright / "gate.toml").write_text("[accuracy]\nmargin = '1 %'")
+    assert run(bright, "equal") == 2
+    assert not list((bright / "made").iterdir())
+    assert not (bright / "out equal" / "gate.json").exists()
 
 
 def test_ten_images_are_3_and_so_are_reasons_without_a_null(bright, capsys) -> None:

@@ -38,10 +38,15 @@ def gate(
     """Ask whether a new model may follow an old one: rules on bounds, on shortcuts, on evidence and on reasons.
 
     Exit code 0: every rule is shown to hold; 1: at least one is shown to be broken; 2: bad input; 3: neither, for want
-    of images or of what a rule needs. It can be stopped, and goes on where it was when it is run again.
+    of images or of what a rule needs. It can be stopped, and goes on where it was when it is run again. What an earlier
+    run wrote is removed first.
     """
     from workbench.report import gate_json, gate_junit, gate_lines, gate_markdown, read_rules
 
+    written = {out / GATE_FILE: gate_json, junit: gate_junit, markdown: gate_markdown}
+    for path in written:
+        if path is not None:  # a job takes home what it finds, also where this run ends with bad input
+            path.unlink(missing_ok=True)
     asked = read_rules(rules)
     image_set = load(images, read)
     show(image_set)
@@ -49,7 +54,6 @@ def gate(
     out.mkdir(parents=True, exist_ok=True)
     with Meter() as meter:
         result = _held((old, new), image_set, asked, rules.parent, out, meter)
-    written = {out / GATE_FILE: gate_json, junit: gate_junit, markdown: gate_markdown}
     for path, text in written.items():
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)

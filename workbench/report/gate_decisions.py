@@ -13,6 +13,7 @@ from workbench.report.gate_rules import CalibrationRule, GateRules, GroupsRule, 
 from workbench.report.gate_rulings import (
     OUTCOMES,
     Bounds,
+    GateOutcome,
     Levels,
     Ruling,
     change_bounds,
@@ -62,10 +63,16 @@ def answered(pair: Pairing) -> Ruling:
         return Ruling("answers", "fail", sentence, len(lost), criterion=0, support=support, images=names)
     if not pair.items:
         return untold("answers", "There is no image that both models can read.")
+    kind: GateOutcome = "not enough" if pair.recovered else "pass"
     more = f" {len(pair.unread):,} that neither can read count nowhere." if pair.unread else ""
-    more += f" {len(pair.recovered):,} that only the new one can read count nowhere." if pair.recovered else ""
-    sentence = f"The new model answers for each of the {support:,} images that the old one answers: {OUTCOMES['pass']}."
-    return Ruling("answers", "pass", sentence + more, 0, criterion=0, support=support)
+    if pair.recovered:
+        more += (
+            f" {len(pair.recovered):,} that only the new one answers ({sentence_list(pair.recovered, 3)}) are in no"
+            " figure, its mistakes there neither: take them out of the set, and look at them by themselves."
+        )
+    sentence = f"The new model answers for each of the {support:,} images that the old one answers: {OUTCOMES[kind]}."
+    names = pair.recovered[:MOST_TO_LOOK_AT]
+    return Ruling("answers", kind, sentence + more, 0, criterion=0, support=support, images=names)
 
 
 def _churn(pair: Pairing, ceiling: float, levels: Levels) -> Ruling:

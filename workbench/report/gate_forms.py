@@ -15,7 +15,7 @@ from workbench.report.gate_rulings import OUTCOMES, GateOutcome, Ruling
 from workbench.texts import escaped, sentence_list
 
 GATE_MARKS: dict[GateOutcome, str] = {"pass": "ok     ", "fail": "FAIL   ", "not enough": "unknown"}
-LOOKED_AT = 5
+COMMENTED_IMAGES = 5
 """Images of a finding that a comment names; the other forms name them all."""
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped: readers take such a file for an empty one, without a failure."""
@@ -62,7 +62,7 @@ def _finding(ruling: Ruling) -> str:
     """Its sentence, and of what does not pass the first images to look at."""
     if ruling.outcome == "pass" or not ruling.images:
         return ruling.sentence
-    return f"{ruling.sentence} Look at {sentence_list(ruling.images, LOOKED_AT)}."
+    return f"{ruling.sentence} Look at {sentence_list(ruling.images, COMMENTED_IMAGES)}."
 
 
 def gate_junit(result: Gate) -> str:

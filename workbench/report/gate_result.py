@@ -169,6 +169,12 @@ def _notes(pair: Pairing, counted: Eligible, rules: GateRules) -> tuple[str, ...
     notes += [pair.independence.sentence, *counted.notes]
     if rules.preprocessing is None and (differs := preprocessing_differs(pair)):
         notes.append(differs)
+    old, new = (side.classifier.class_names for side in (pair.old, pair.new))
+    if old != new:
+        notes.append(
+            f"Old and new state their classes in another order ({sentence_list(old, 4)}; {sentence_list(new, 4)}): they"
+            " are compared by name."
+        )
     for side in (pair.old, pair.new):
         rule = side.classifier.rule
         at = "" if rule.threshold is None else f" “{rule.positive}” from a probability of {rule.threshold:g} on"
