@@ -19,7 +19,7 @@ from PIL import Image
 
 from workbench import __version__, cli
 from workbench.attribution.engine import attribute
-from workbench.cli import meter, serve
+from workbench.cli import serve
 from workbench.images.item import image_from_file
 from workbench.models.loading import load_classifier
 from workbench.sets.layouts import load_images
@@ -328,11 +328,6 @@ def test_make_set_writes_a_set_that_opens(place, capsys) -> None:
         "bottom right"
     }
     assert {item.attributes["stamp"] for item in images if (item.label, item.split) == ("good", "train")} == {"none"}
-
-
-@pytest.mark.parametrize(("seconds", "shown"), [(3.4, "3 s"), (600, "10 min"), (7200, "2.0 h")])
-def test_time_left_is_readable(seconds, shown) -> None:
-    assert meter._duration(seconds) == shown
 
 
 def test_explain_compares_with_an_image_set(place) -> None:

@@ -19,7 +19,7 @@ from workbench.bias.where import Maps, differences
 from workbench.evidence.card import assess
 from workbench.models.loading import load_classifier
 from workbench.stats.rates import Rate
-from workbench.texts.wording import chosen, directed
+from workbench.texts.wording import chosen, directed, duration
 
 torch.set_num_threads(1)
 SIGNED = re.compile(
@@ -113,3 +113,10 @@ def test_the_group_that_is_looked_at_more_is_the_one_with_the_larger_share():
         frame = pd.DataFrame({"predicted": np.array(["a", "b", "c"])[called], "line": np.array(["x", "y", "z"])[group]})
         found = differences(Maps(frame, heatmaps, np.full(300, np.nan), "saliency"), "line")
         assert (found["gap"] >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3.4, "3 s"), (89, "89 s"), (600, "10 min"), (3088, "51 min"), (7200, "2.0 h")]
+)
+def test_a_time_is_said_as_a_person_says_it(seconds, words):
+    assert duration(seconds) == words

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TextIO
 
+from workbench.texts import duration
+
 
 class Meter:
     """A line of progress: rewritten in place on a terminal, a new one every tenth elsewhere."""
@@ -26,7 +28,7 @@ class Meter:
             return
         self.last = share
         spent, steps = time.monotonic() - self.start, done - self.first
-        remaining = f", {_duration(spent / steps * (total - done))} left" if steps else ""
+        remaining = f", {duration(spent / steps * (total - done))} left" if steps else ""
         line = f"{done} of {total}{remaining}{f': {what}' if what else ''}"
         self.stream.write(f"\r\x1b[2K{line}" if self.terminal else f"{line}\n")
         self.stream.flush()
@@ -42,9 +44,3 @@ class Meter:
         if self.terminal and self.last >= 0 and self.stream:
             self.stream.write("\r\x1b[2K")
             self.stream.flush()
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 REPORTS = "reports"
 """The folder of the cache with the audits that reports were made from."""
 DIFFERENCES_NAMED, LONGEST_NOTE_FILE = 40, 2**18
+KEPT_NOTE = (
+    "Answers of the model and trials of searches that this machine keeps from earlier runs were taken as kept: with"
+    " WORKBENCH_CACHE set to an empty folder, and without --work, the model is asked about everything again."
+)
 
 
 def report(
@@ -125,7 +130,7 @@ def _verified(path: Path, model: str | None, images: str | None, work: Path | No
     if (more := len(result.differences) - DIFFERENCES_NAMED) > 0:
         print(f"DIFFERS and {more:,} more parts")
     for sentence in result.notes:
-        print(f"note    {sentence!a}"[:400])
+        print(f"note    {sentence!a}"[:500])
     if result.same:
         print(
             f"ok      {result.compared:,} parts of the report were computed again, {result.drawn} images drawn again."
@@ -136,12 +141,30 @@ def _verified(path: Path, model: str | None, images: str | None, work: Path | No
 def _rechecked(
     stated: Stated, model: str | None, images: str | None, work: Path | None, read: list[str] | None
 ) -> Recheck:
-    from workbench.report import compiled, journal_here, of_another, recheck, report_of, unreadable
+    from workbench.report import (
+        compiled,
+        journal_here,
+        maps_again,
+        of_another,
+        ratings_folder,
+        recheck,
+        report_of,
+        unreadable,
+    )
 
     if stated.choices is None:
         return unreadable(stated)
     choices = stated.choices.about(model, images, read or ())
     with Meter() as meter:
         subject = _subject(choices, work, read, meter)
-        other = of_another(stated, subject.classifier.key, subject.images.key)
-        return other or recheck(stated, report_of(compiled(subject), choices, journal_here()))
+        if other := of_another(stated, subject.classifier.key, subject.images.key):
+            return other
+        again = maps_again(
+            subject.classifier,
+            subject.images,
+            subject.predictions,
+            ratings_folder(),
+            lambda *at: subject.report("making maps again", *at),
+        )
+        result = recheck(stated, report_of(compiled(subject), choices, journal_here()))
+        return dataclasses.replace(result, notes=(*result.notes, *filter(None, [again]), KEPT_NOTE))

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from workbench.report.gate_result import Gate, gate, no_gate
     from workbench.report.gate_rules import GateRules, read_rules
     from workbench.report.handover import report_of
-    from workbench.report.maps_sampled import MapStudy, map_results, map_study
+    from workbench.report.maps_kept import card_version, ratings_folder
+    from workbench.report.maps_sampled import MapStudy, map_results, map_study, maps_again
     from workbench.report.matter import ALWAYS_IN, MOST_DECISIONS, SECTIONS, Choices, journal_here
     from workbench.report.rechecking import Recheck, Stated, of_another, read_report, recheck, unreadable
     from workbench.report.recorded import (
@@ -70,7 +71,8 @@ __getattr__ = handed_on(
         "criteria": "criteria_digest criteria_text criterion_words held",
         "dossier": "compiled Dossier rulings_here",
         "check_parts": "CHECK_PARTS model_folder model_title",
-        "maps_sampled": "map_results map_study MapStudy",
+        "maps_kept": "card_version ratings_folder",
+        "maps_sampled": "map_results map_study maps_again MapStudy",
         "recorded": "answers_before AnswersBefore NO_DRIFT overruled_results Provenance provenance_results",
         "subject": "Report Subject",
     },

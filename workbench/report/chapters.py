@@ -320,7 +320,9 @@ def made(matter: Matter) -> Iterator[Block]:
     yield Listing("verify", "workbench report --verify FILE.html" + choices.asked_for)
     yield Words(
         "verify means",
-        "This computes every figure again, draws every map again, and names what differs. What it cannot compute again:"
+        "This computes every figure again, draws the maps of the decisions shown again, and names what differs. Of the"
+        " study of maps it makes some again, says how many, and takes the others as its machine holds them; likewise"
+        " answers of the model that its machine holds from an earlier run. What it cannot compute again:"
         " the notes, the model card's own words beyond their file, and the releases that it was made with. Without the"
         " workbench, verify_report.py (Python's standard library alone) checks the digest of this file, of images and"
         " weights that you have, and the chain of an exported journal.",

@@ -141,6 +141,7 @@ def corruption(subject: Subject) -> Computed:
 
 def maps(subject: Subject) -> Computed:
     """Whether the maps can be believed."""
+    from workbench.report.maps_kept import ratings_folder
     from workbench.report.maps_sampled import map_results, map_study
 
     study = map_study(
@@ -148,6 +149,7 @@ def maps(subject: Subject) -> Computed:
         subject.images,
         subject.predictions,
         on_progress=lambda *at: subject.report("checking maps", *at),
+        folder=ratings_folder(),
     )
     return {"maps": tuple(map_results(study))}, {"maps": study.frame}
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from workbench.texts.goodness import reads_as_good
     from workbench.texts.panels import PANEL_ROWS, panel, panel_chip, panel_image, panel_note, panel_rows
     from workbench.texts.values import apart, scalar, shown
-    from workbench.texts.wording import chosen, directed, sentence_list, shortened
+    from workbench.texts.wording import chosen, directed, duration, sentence_list, shortened
 
 __getattr__ = handed_on(
     __name__,
@@ -20,6 +20,6 @@ __getattr__ = handed_on(
         "goodness": "reads_as_good",
         "panels": "PANEL_ROWS panel panel_chip panel_image panel_note panel_rows",
         "values": "apart scalar shown",
-        "wording": "chosen directed sentence_list shortened",
+        "wording": "chosen directed duration sentence_list shortened",
     },
 )

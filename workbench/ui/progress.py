@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import streamlit as st
 
 from workbench.errors import LONGEST, InputError
+from workbench.texts import duration
 from workbench.ui.text import plain
 
 P = ParamSpec("P")
@@ -61,6 +62,7 @@ class Stoppable:
     def __init__(self, label: str, key: str) -> None:
         self._label, self._key = label, f"stop {key}"
         self._place, self._started = st.empty(), time.monotonic()
+        self._first: tuple[int, float] | None = None
         self._bar: Any = None
         self._drawn = 0.0
         self.stopped = self._key in _stopped()
@@ -72,6 +74,7 @@ class Stoppable:
     def __call__(self, done: int, total: int) -> None:
         """Report progress. A click on Stop ends the work inside this call."""
         now = time.monotonic()
+        first, since = self._first = self._first or (done, now)
         if now - self._started < BAR_AFTER or now - self._drawn < 0.15:
             return
         self._drawn = now
@@ -79,13 +82,13 @@ class Stoppable:
             with self._place.container(horizontal=True, vertical_alignment="center"):
                 self._bar = st.progress(0.0)
                 st.button("Stop", key=self._key, icon=":material/stop:", on_click=self._stop)
-        left = (now - self._started) / done * (total - done) if done else 0
-        ahead = f", about {max(round(left), 1)} s left" if done else ""
+        steps = done - first  # what was kept from an earlier run took no time
+        ahead = f", about {duration(max((now - since) / steps * (total - done), 1))} left" if steps > 0 else ""
         self._bar.progress(min(done / total, 1.0), text=f"{self._label}: {done:,} of {total:,}{ahead}")
 
     def step(self, label: str) -> None:
         """Go on with the next step of the same work: the time left is counted anew, the bar and its Stop stay."""
-        self._label, self._started = label, time.monotonic()
+        self._label, self._started, self._first = label, time.monotonic(), None
 
     def done(self) -> None:
         """Clear the place."""

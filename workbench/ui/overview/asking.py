@@ -93,16 +93,19 @@ def _questions() -> list[Question]:
 
 def _maps(scope: Held) -> object:
     """The study of a sample of maps, made now with progress and kept; None where the user stopped it."""
-    from workbench.report import map_study
+    from workbench.report import map_study, ratings_folder
 
     progress = Stoppable("Checking maps of a sample", f"map study {scope.model.key[:12]}")
     if progress.stopped:
         return None
-    study = map_study(choice.classifier(scope.model), scope.images, scope.predictions, progress)
+    folder = ratings_folder() if kept.lasting() else None
+    study = map_study(choice.classifier(scope.model), scope.images, scope.predictions, progress, folder)
     kept.keep(_maps_place(scope), study, 64 * 1024)
     progress.done()
     return study
 
 
 def _maps_place(scope: Held) -> Slot:
-    return slot("map study", **scope.model.identity, **scope.stored)
+    from workbench.report import card_version
+
+    return slot("map study", **scope.model.identity, **scope.stored, card=card_version())
