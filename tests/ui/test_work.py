@@ -194,22 +194,6 @@ def progress_text(at):
     return [element.text if hasattr(element, "text") else element.proto.text for element in at.get("progress")]
 
 
-def test_time_left_is_in_words_and_counts_what_was_done_in_this_run_alone(monkeypatch):
-    def resumed():
-        from workbench.ui.progress import Stoppable
-
-        work = Stoppable("Checking maps", "maps")
-        for done in (20, 21, 22):
-            work(done, 30)
-
-    clock = iter((0.0, 0.0, 400.0, 800.0))
-    monkeypatch.setattr(progress, "BAR_AFTER", -1.0)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock, 800.0))
-    assert progress_text(AppTest.from_function(resumed, default_timeout=60).run()) == [
-        "Checking maps: 22 of 30, about 53 min left"
-    ]
-
-
 def test_quick_work_shows_no_bar():
     at = AppTest.from_function(slow, default_timeout=60).run()
     assert labels(at) == []
