@@ -1,5 +1,5 @@
-"""The `workbench` command: run, images, explain, audit, data, drift, agreement, shortcuts, reliability, check, report,
-gate, make-set, train, journal, train-demo, doctor.
+"""The `workbench` command: run, images, explain, audit, data, drift, agreement, shortcuts, league, reliability, check,
+report, gate, make-set, train, journal, train-demo, doctor.
 
 Bad input ends with one line on stderr and exit code 2, an interruption with 130. Nothing heavy is imported before a
 command needs it.
@@ -24,6 +24,7 @@ from workbench.cli import (
     images,
     inspectors,
     journal,
+    league,
     reliability,
     reports,
     serve,
@@ -110,6 +111,7 @@ app.command("make-set", short_help="Draw a synthetic image set.")(sets.make_set)
 app.command(short_help="Run a model over a whole image set, resumable.")(audit.audit)
 app.command(short_help="Look at an image set before figures.")(data.data)
 app.command(short_help="Find what a model really goes by.")(shortcuts.shortcuts)
+app.command(short_help="Find which method explains a model best.")(league.league)
 app.command(short_help="Ask whether a model will hold.")(reliability.reliability)
 app.command(short_help="Ask whether a model is fit for use.")(check.check)
 app.command(short_help="Hold new images against a reference: drift.")(drift.drift)

@@ -9,7 +9,11 @@ from workbench import handed_on
 if TYPE_CHECKING:
     from workbench.evidence.accord import reading
     from workbench.evidence.card import CHECKS, Check, assess, examine
+    from workbench.evidence.entrants import Entrant
     from workbench.evidence.finding import Finding, Verdict
+    from workbench.evidence.league_order import League, Standing, Standings, standings
+    from workbench.evidence.league_run import LEAGUE_DECISIONS, league
+    from workbench.evidence.league_words import league_result, league_rows, league_sentence
     from workbench.evidence.location import agreement
     from workbench.evidence.planted import ErrorRates, error_rates
     from workbench.evidence.reliance import LEAN, LITTLE, NOT_RELIED_ON, UNCOUNTED, Evidence, Rating, in_sum, rating
@@ -18,10 +22,14 @@ __getattr__ = handed_on(
     __name__,
     {
         "card": "CHECKS Check assess examine",
+        "entrants": "Entrant",
         "finding": "Finding Verdict",
+        "league_run": "LEAGUE_DECISIONS league",
+        "league_words": "league_result league_rows league_sentence",
         "location": "agreement",
         "accord": "reading",
         "planted": "ErrorRates error_rates",
         "reliance": "LEAN LITTLE NOT_RELIED_ON UNCOUNTED Evidence Rating in_sum rating",
+        "league_order": "League Standing Standings standings",
     },
 )

@@ -194,18 +194,27 @@ class Case:
         """Random numbers for one purpose, whatever other checks were done before."""
         return np.random.default_rng([self.seed, salt])
 
-    def score(self, x: Tensor) -> Tensor:
-        """The explained score, (N,), of at most a chunk of inputs (N, C, H, W), with the model left as it was."""
+    @property
+    def aim(self) -> Score:
+        """The explained score."""
         against = self.attribution.params.get("against")
-        aim = Score(
+        return Score(
             self.attribution.score,
             self.attribution.target,
             None if against is None else self.classifier.index(str(against)),
         )
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits (N, K) of at most a chunk of inputs (N, C, H, W), with the model left as it was."""
         with untouched(self.classifier), torch.inference_mode():
-            scores = aim.of(self.classifier, self.classifier.logits(x)).double()
+            logits = self.classifier.logits(x)
         self.meter.step(len(x))
-        return scores
+        return logits
+
+    def score(self, x: Tensor) -> Tensor:
+        """The explained score, (N,), of at most a chunk of inputs (N, C, H, W)."""
+        with torch.inference_mode():
+            return self.aim.of(self.classifier, self.logits(x)).double()
 
     def scores(self, kept: Iterable[NDArray[np.bool_]], fill: Fill) -> NDArray[np.float64]:
         """Scores of the image with only the `kept` pixels, each (H, W), and the others filled, chunk by chunk."""

@@ -110,6 +110,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", version=2, megabytes=6),
         "corrupted evidence": _kind(*MODEL, "images", "kind", "severity", megabytes=8),
         "map study": _kind(*MODEL, "images", "families", "table", "card", version=2, megabytes=2),
+        "league": _kind(*MODEL, "images", "families", "table", "asked", megabytes=4),
         "image digests": _kind("images", megabytes=4),
         "drift": _kind(*MODEL, "images", "families", "table", "new", "maps", megabytes=4),
         "model appraiser": _kind(*MODEL, "plan", megabytes=1),
@@ -127,6 +128,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "frozen features": _kind("model", megabytes=0),
         "rated map": _kind(*MODEL, "image", "mask", "method", "settings", "card", megabytes=0),
         "corrupted answers": _kind("model", "image", megabytes=0),
+        "league round": _kind(*MODEL, "image", "method", "aim", "settings", "background", megabytes=0),
         "audit folder": _kind("model", "set", "name", megabytes=0),
         "map summary": _kind("model", "method", "score", "background", version=2, megabytes=0),
     }

@@ -21,6 +21,7 @@ from workbench.predictions.cases import (
     mistakes,
     name_list,
 )
+from workbench.predictions.decisions_drawn import drawn_decisions, explained_by_default
 from workbench.predictions.fitness import NO_LIMITS, Fitness, Limits, Promise, fitness, promise
 from workbench.predictions.headline import best_threshold, headline, inspection
 from workbench.predictions.independence import (

@@ -13,7 +13,7 @@ from workbench.attribution import METHODS
 from workbench.evidence import LEAN, LITTLE, NOT_RELIED_ON, error_rates
 from workbench.files import CheckResult, Outcome
 from workbench.images import ImageSet
-from workbench.predictions import Predictions, spread_over, units_by_name
+from workbench.predictions import Predictions, drawn_decisions, units_by_name
 from workbench.report.maps_kept import kept_map, rated_map
 from workbench.stats import FEW_UNITS, Rate, share
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from workbench.evidence import ErrorRates
     from workbench.models import Classifier
 
-DECISIONS, DRAWN_FROM = 30, 200
-"""How many decisions are explained, and from how many: as many of each class, then one of each unit first."""
+DECISIONS = 30
+"""How many decisions are explained: as many of each class, then one of each unit first."""
 LEAST_RATED = 20
 """With fewer nothing is said of the share that fails."""
 MAPS_FAIL = "maps"
@@ -189,12 +189,4 @@ def _of(rate: Rate) -> str:
 
 def sampled(images: ImageSet, predictions: Predictions) -> list[str]:
     """The names of the decisions: drawn as evenly over classes as can be, one of each unit before any other."""
-    from workbench.images import stratify
-
-    places, _ = stratify(predictions.frame, DRAWN_FROM, 0)
-    drawn = predictions.frame.iloc[places]
-    drawn = drawn[drawn["name"].isin(images.by_name)]
-    units = units_by_name(predictions.frame)
-    queues = [spread_over(part["name"].tolist(), units) for _, part in drawn.groupby("label", sort=True, dropna=False)]
-    turns = [queue[turn] for turn in range(DRAWN_FROM) for queue in queues if turn < len(queue)]
-    return turns[:DECISIONS]
+    return drawn_decisions(images, predictions, DECISIONS)

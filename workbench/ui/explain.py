@@ -12,7 +12,7 @@ import streamlit as st
 from workbench.attribution import METHODS
 from workbench.images import ImageItem
 from workbench.models import BASELINES
-from workbench.predictions import Predictions, good_class
+from workbench.predictions import Predictions, explained_by_default
 from workbench.texts import shown
 from workbench.ui import choice, photographs, runs, selection, sidebar, url, warm, window
 from workbench.ui.text import plain
@@ -179,13 +179,6 @@ def _aim(item: ImageItem, decision: Decision) -> tuple[dict[str, Any], str]:
     reasons = {"predicted": "the predicted class", "true": "the ground truth"}
     positive_one = "the positive class, whatever was decided" if classes.get(target) == positive else ""
     return aim, reasons.get(target, positive_one)
-
-
-def explained_by_default(predictions: Predictions) -> str | None:
-    """The class that is explained where nobody chose one, whatever was decided, so that a colour means one thing on
-    all images: the one defect of the rule; None where there is no such class, and the predicted one is explained."""
-    positive = predictions.rule.positive
-    return None if positive == good_class(predictions.class_names) else positive
 
 
 def _params(view: ImageView) -> dict[str, Any]:

@@ -1,0 +1,231 @@
+"""The league of methods: held against plain loops, and against networks that read one place alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+import workbench as wb
+from workbench.errors import InputError
+from workbench.evidence import League, league, league_result, league_rows, league_sentence, standings
+from workbench.evidence.contest import SHARES_SHOWN, bout
+from workbench.evidence.entrants import entrants_of
+from workbench.evidence.league_run import by_chance
+from workbench.images import BytesSource, ImageItem, ImageSet
+from workbench.models import Classifier, predict
+
+EDGE, PLACE = 32, slice(4, 12)
+CHEAP = ("saliency", "input_x_gradient", "integrated_gradients")
+
+
+class Reader(nn.Module):
+    """Logits (N, 2): how bright one square is, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        weight = torch.zeros(1, 3, EDGE, EDGE)
+        weight[:, :, PLACE, PLACE] = 0.05
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        score = (x * self.weight).sum((1, 2, 3))
+        return torch.stack([torch.zeros_like(score), score], 1)
+
+
+class Elsewhere(Reader):
+    """The same, with a gradient that points away from the square: its term is zero on images of whole grey levels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        turns = 2 * torch.pi * 255 * (x.double() * 0.25 + 0.5)
+        term = torch.sin(turns)[:, :, 20:, 20:].sum((1, 2, 3)) / 100
+        logits = super().forward(x)
+        return torch.stack([logits[:, 0], logits[:, 1] + term.to(x.dtype)], 1)
+
+
+def classifier_of(model: nn.Module) -> Classifier:
+    return wb.load_classifier(
+        model.eval(), class_names=["dark", "bright"], size=(EDGE, EDGE), mean=[0.5] * 3, std=[0.25] * 3, device="cpu"
+    )
+
+
+def drawn(number: int) -> NDArray[np.uint8]:
+    rng = np.random.default_rng(number)
+    pixels = rng.integers(90, 166, (EDGE, EDGE, 3))
+    pixels[PLACE, PLACE] += 40 if number % 2 else -40
+    return pixels.astype(np.uint8)
+
+
+def planted(count: int = 24) -> ImageSet:
+    items = []
+    for number in range(count):
+        buffer = io.BytesIO()
+        Image.fromarray(drawn(number)).save(buffer, "PNG")
+        label = "bright" if number % 2 else "dark"
+        items.append(ImageItem(f"{number:02}.png", BytesSource(buffer.getvalue()), label=label, split="test"))
+    return ImageSet("planted", tuple(items))
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageSet:
+    return planted()
+
+
+@pytest.fixture(scope="module")
+def held(images: ImageSet) -> League:
+    classifier = classifier_of(Reader())
+    answers = predict(classifier, images)
+    return league(classifier, images, answers, target="bright", methods=(*CHEAP, "occlusion"), many=16)
+
+
+def test_a_bout_equals_a_plain_loop(images: ImageSet) -> None:
+    classifier, item = classifier_of(Reader()), images.items[1]
+    made = wb.attribute(classifier, item, "integrated_gradients", 1)
+    result = bout(classifier, classifier.input(item), made, 7)
+    x = torch.from_numpy(drawn(1)).permute(2, 0, 1).float()[None] / 255 * 4 - 2
+    fill = x.mean((2, 3), keepdim=True).expand_as(x)
+    weight = torch.zeros(EDGE, EDGE)
+    weight[PLACE, PLACE] = 0.05
+    from workbench.evidence.removal import regions
+
+    ranks = np.argsort(np.argsort(-regions(made.heatmap()).ravel(), kind="stable")).reshape(EDGE, EDGE)
+    for level, most, least in zip(SHARES_SHOWN, result.most[0, 0], result.least[0, 0], strict=True):
+        cut = round(EDGE * EDGE * level)
+        for kept, score in ((ranks < cut, most), (ranks >= EDGE * EDGE - cut, least)):
+            shown = torch.where(torch.from_numpy(kept), x, fill)
+            assert score == pytest.approx(float((shown[0] * weight).sum()), abs=1e-4)
+    assert result.turns
+    assert result.ends[0] == pytest.approx(float((x[0] * weight).sum()), abs=1e-4)
+
+
+def test_a_constant_map_leads_by_nothing(images: ImageSet) -> None:
+    classifier, item = classifier_of(Reader()), images.items[1]
+    made = wb.attribute(classifier, item, "saliency", 1)
+    flat = dataclasses.replace(made, values=np.ones_like(made.values))
+    assert bout(classifier, classifier.input(item), flat, 0).leads[0].tolist() == [0, 0, 0]
+
+
+def test_the_method_that_shows_the_place_wins(held: League) -> None:
+    table = standings(held)
+    assert table.outcome == "best"
+    assert table.best is not None
+    assert table.best.entrant.method in ("integrated_gradients", "input_x_gradient")
+    assert table.best.lead.value is not None
+    assert table.best.lead.value > 0.3
+    assert table.decisions == 16
+    assert held.split
+    assert held.by_chance == pytest.approx(0.001)
+    behind = {row.entrant.title for row in table.rows if row.told_apart}
+    assert "Saliency" in behind, "it marks the place on dark images, too, where it speaks against the class"
+    assert "best of 6 tried" in league_sentence(held, table)
+    assert league_result(held, table).verdict == "ok"
+
+
+def test_where_gradients_point_elsewhere_occlusion_wins(images: ImageSet) -> None:
+    classifier = classifier_of(Elsewhere())
+    answers = predict(classifier, images)
+    result = league(classifier, images, answers, target="bright", methods=(*CHEAP[:2], "occlusion"), many=16)
+    table = standings(result)
+    assert table.best is not None
+    assert table.best.entrant.method == "occlusion"
+    assert {row.entrant.method for row in table.rows if row.told_apart} >= {"saliency", "input_x_gradient"}
+
+
+def test_a_model_that_looks_nowhere_has_no_method(images: ImageSet) -> None:
+    model = Reader()
+    nn.init.zeros_(model.weight)
+    classifier = classifier_of(model)
+    result = league(classifier, images, predict(classifier, images), target="bright", methods=CHEAP, many=16)
+    table = standings(result)
+    assert table.outcome == "nothing to explain"
+    assert table.best is None
+    assert (result.frame["lead"] == 0).all()
+    assert not result.frame["turns"].any()
+    assert "0 of 16 decisions turn" in league_sentence(result, table)
+    assert league_result(result, table).verdict == "warn"
+
+
+def test_stopped_work_goes_on(images: ImageSet, held: League, tmp_path: Path) -> None:
+    classifier = classifier_of(Reader())
+    answers, calls = predict(classifier, images), []
+
+    def stop(done: int, total: int) -> None:
+        calls.append((done, total))
+        if done == 40:
+            raise KeyboardInterrupt
+
+    asked = {"target": "bright", "methods": (*CHEAP, "occlusion"), "many": 16, "folder": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        league(classifier, images, answers, **asked, on_progress=stop)  # type: ignore[arg-type]
+    assert len(list(tmp_path.iterdir())) == 40
+    assert calls[-1] == (40, 96)
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    result = league(classifier, images, answers, **asked)  # type: ignore[arg-type]
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
+    same = ["name", "entrant", "lead", "chance", "passes", "turns", "error"]
+    assert result.frame[same].equals(held.frame[same])
+
+
+def test_each_map_is_kept_under_all_that_it_depends_on(images: ImageSet, tmp_path: Path) -> None:
+    classifier = classifier_of(Reader())
+    for target, some in (("bright", images), ("dark", images), ("bright", planted(20))):
+        answers = predict(classifier, some)
+        league(classifier, some, answers, target=target, methods=("expected_gradients",), many=1, folder=tmp_path)
+    league(
+        classifier, images, predict(classifier, images), target="bright", methods=("saliency",), many=1, folder=tmp_path
+    )
+    other = classifier_of(Elsewhere())
+    league(other, images, predict(other, images), target="bright", methods=("saliency",), many=1, folder=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_who_enters() -> None:
+    classifier = classifier_of(Reader())
+    names = {entrant.method for entrant in entrants_of(classifier)}
+    assert "lime" not in names
+    assert "kernel_shap" not in names
+    assert "anomaly_map" not in names
+    assert {entrant.title for entrant in entrants_of(classifier, ["occlusion", "lime"])} == {
+        "Occlusion",
+        "Occlusion (window 0.25)",
+        "LIME",
+    }
+    with pytest.raises(InputError, match="no method 'guess'"):
+        entrants_of(classifier, ["guess"])
+
+
+def test_a_method_that_refuses_is_named_and_not_ranked(images: ImageSet) -> None:
+    classifier = classifier_of(Reader())
+    answers = predict(classifier, images)
+    result = league(classifier, images, answers, target="bright", methods=("saliency", "attention_rollout"), many=12)
+    table = standings(result)
+    assert [row.entrant.method for row in table.rows] == ["saliency"]
+    assert table.incomplete["Attention rollout"].startswith("no map of 12 of 12 decisions: Attention rollout does not")
+    rows = league_rows(result, table)
+    assert rows.set_index("method").loc["attention_rollout", "not_ranked"].startswith("no map")
+    assert rows.set_index("method").loc["lime", "not_ranked"] == "did not enter"
+
+
+def test_whether_decisions_have_to_do_with_the_labels() -> None:
+    import pandas as pd
+
+    def frame(labels: list[str | None], called: list[str]) -> pd.DataFrame:
+        return pd.DataFrame({"label": labels, "predicted": called, "error": None})
+
+    right = ["a", "b"] * 20
+    assert by_chance(frame(right, right)) == 0.001
+    assert by_chance(frame(right, ["a"] * 40)) == 1.0
+    assert by_chance(frame(["a"] * 40, right)) is None
+    rng = np.random.default_rng(0)
+    some = [by_chance(frame(right, rng.permutation(right).tolist())) or 0 for _ in range(40)]
+    assert sum(p <= 0.05 for p in some) <= 6
+    assert max(some) > 0.5
+    units = frame(right, right).assign(group=["one"] * 20 + ["two"] * 20)
+    assert (by_chance(units) or 0) < 0.05, "labels that differ within a unit are dealt within it"

@@ -1,0 +1,160 @@
+"""What a league comes to, of tables whose outcome is known: against SciPy's tests and counts by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from workbench.evidence import Entrant, League, league_result, league_rows, league_sentence, standings
+
+ENTRANTS = (Entrant("saliency"), Entrant("occlusion"), Entrant("occlusion", (("window", 0.25),)))
+TITLES = [entrant.title for entrant in ENTRANTS]
+
+
+def made(
+    leads: np.ndarray, chance: np.ndarray | None = None, units: list[int] | None = None, **facts: object
+) -> League:
+    import pandas as pd
+
+    moved = np.zeros_like(leads) if chance is None else chance
+    rows = [
+        (
+            f"{i:03}",
+            "a",
+            "a",
+            "a",
+            -1 if units is None else units[i],
+            title,
+            leads[i, e],
+            moved[i, e],
+            0.1 * (e + 1),
+            e,
+            True,
+            "",
+        )
+        for i in range(len(leads))
+        for e, title in enumerate(TITLES)
+    ]
+    columns = [
+        "name",
+        "label",
+        "predicted",
+        "explained",
+        "unit",
+        "entrant",
+        "lead",
+        "chance",
+        "seconds",
+        "passes",
+        "turns",
+        "error",
+    ]
+    given = {"images": 100, "split": True, "by_chance": 0.001} | facts
+    return League(pd.DataFrame(rows, columns=columns), ENTRANTS, **given)  # type: ignore[arg-type]
+
+
+def leads(means: list[float], count: int = 20, seed: int = 0, spread: float = 0.1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(means, spread, (count, len(means)))
+
+
+def test_p_values_are_those_of_the_t_test() -> None:
+    values, moved = leads([0.1, 0.3, 0.28]), leads([0.0, 0.02, 0.0], seed=1)
+    table = standings(made(values, moved))
+    order = [TITLES.index(row.entrant.title) for row in table.rows]
+    assert order == np.argsort(-values.mean(0)).tolist()
+    plain = [stats.ttest_1samp(values[:, e] - moved[:, e], 0, alternative="greater").pvalue for e in range(3)]
+    ranks = np.argsort(plain)
+    corrected = np.maximum.accumulate([p * (3 - i) for i, p in enumerate(np.sort(plain))])
+    for row, e in zip(table.rows, order, strict=True):
+        assert row.p_chance == pytest.approx(corrected[ranks.tolist().index(e)], rel=2e-3)
+        assert row.lead.value == pytest.approx(values[:, e].mean())
+        assert row.lead.high == pytest.approx(stats.ttest_1samp(values[:, e], 0).confidence_interval().high)
+    best = order[0]
+    for row, e in zip(table.rows[1:], order[1:], strict=True):
+        expected = 2 * stats.ttest_rel(values[:, best], values[:, e], alternative="greater").pvalue
+        assert row.p_behind == pytest.approx(min(expected, 1), rel=2e-3)
+    assert table.best is not None
+    assert table.rows[-1].told_apart
+    assert not table.rows[1].told_apart
+    assert table.as_good == (table.rows[1],)
+
+
+def test_the_truly_best_is_seldom_left_out() -> None:
+    left = 0
+    for seed in range(100):
+        table = standings(made(leads([0.3, 0.3, 0.3], seed=seed)))
+        named = {row.entrant.title for row in (table.rows[0], *table.as_good)}
+        left += TITLES[0] not in named
+    assert left <= 10, "5 % of 100 are more than 10 once in 87 times"
+
+
+def test_chance_is_seldom_taken_for_a_method() -> None:
+    won = 0
+    for seed in range(100):
+        both = leads([0.0] * 6, seed=seed)
+        won += standings(made(both[:, :3], both[:, 3:])).outcome == "best"
+    assert won <= 10
+
+
+def test_no_method_beats_chance() -> None:
+    both = leads([0.02, 0.0, 0.01, 0.02, 0.0, 0.01])
+    result = made(both[:, :3], both[:, 3:])
+    table = standings(result)
+    assert table.outcome == "none"
+    assert table.best is None
+    sentence = league_sentence(result, table)
+    assert sentence.startswith("No method beats chance here: of 3 tried,")
+    assert league_result(result, table).verdict == "warn"
+
+
+@pytest.mark.parametrize(("count", "units"), [(9, None), (20, [i % 9 for i in range(20)])])
+def test_too_few(count: int, units: list[int] | None) -> None:
+    result = made(leads([0.1, 0.3, 0.2], count), units=units)
+    table = standings(result)
+    assert table.outcome == "too few"
+    assert table.best is None
+    assert league_result(result, table).verdict == "unknown"
+    assert league_sentence(result, table).startswith("Too few to say")
+
+
+def test_units_count_and_not_images() -> None:
+    single = leads([0.1, 0.3, 0.25])
+    copies = np.repeat(single, 4, axis=0)
+    alone, counted = standings(made(single)), standings(made(copies, units=[i // 4 for i in range(80)]))
+    assert counted.units == 20
+    assert counted.decisions == 80
+    for a, b in zip(alone.rows, counted.rows, strict=True):
+        assert (a.lead.low, a.lead.high) == pytest.approx((b.lead.low, b.lead.high))
+        assert a.p_chance == pytest.approx(b.p_chance)
+
+
+@pytest.mark.parametrize("facts", [{"by_chance": 0.3}, {"by_chance": None}])
+def test_decisions_that_have_nothing_to_do_with_the_labels(facts: dict[str, object]) -> None:
+    result = made(leads([0.1, 0.3, 0.25]), **facts)
+    table = standings(result)
+    assert table.outcome == ("best" if facts["by_chance"] is None else "nothing to explain")
+    assert ("no better than chance would (p = 0.3)" in league_sentence(result, table)) == (facts["by_chance"] == 0.3)
+
+
+def test_a_method_that_lacks_maps_is_left_out_and_one_that_lacks_few_is_ranked_on_the_rest() -> None:
+    result = made(leads([0.1, 0.5, 0.25]))
+    frame = result.frame
+    frame.loc[(frame["entrant"] == "Occlusion") & (frame["name"] < "003"), ["lead", "error"]] = [np.nan, "cannot"]
+    frame.loc[(frame["entrant"] == "Saliency") & (frame["name"] == "019"), ["lead", "error"]] = [np.nan, "cannot"]
+    table = standings(result)
+    assert table.incomplete == {"Occlusion": "no map of 3 of 20 decisions: cannot"}
+    assert table.decisions == 19
+    assert [row.entrant.title for row in table.rows] == [
+        "Occlusion (window 0.25)",
+        "Saliency",
+    ]
+    rows = league_rows(result, table)
+    assert rows["rank"].dropna().tolist() == [1, 2]
+    assert rows["not_ranked"].tolist()[2].startswith("no map of 3")
+
+
+def test_an_empty_league_says_so() -> None:
+    table = standings(made(np.zeros((0, 3))))
+    assert table.outcome == "too few"
+    assert table.rows == ()

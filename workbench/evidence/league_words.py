@@ -1,0 +1,127 @@
+"""A league in words, as a finding, and as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.attribution import METHODS
+from workbench.evidence.league_order import TURNING, League, Standing, Standings
+from workbench.files import CheckResult
+from workbench.stats import FEW_UNITS, Rate
+from workbench.texts import sentence_list
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAGUE = "league of methods"
+
+
+def league_sentence(result: League, table: Standings) -> str:
+    """What a league comes to, in plain sentences."""
+    where = "test images" if result.split else "images"
+    units = "" if table.units is None or table.units == table.decisions else f" in {table.units} units"
+    on = f"{table.decisions} decisions{units}, drawn from {result.images:,} {where}"
+    if table.outcome == "too few":
+        return (
+            f"Too few to say which method suits this model: {on}; {FEW_UNITS} decisions of which every method has a"
+            f" map, in as many units, are needed."
+        )
+    if table.outcome == "nothing to explain":
+        return f"No method is put forward: {_nothing(result, table)} ({on})."
+    first = table.rows[0]
+    if table.outcome == "none":
+        return (
+            f"No method beats chance here: of {len(table.rows)} tried, none marks the places that carry the score"
+            f" better than the same maps moved elsewhere do. The largest lead is that of {first.entrant.title},"
+            f" {_points(first.lead)} of the score's range, where chance gives {100 * first.chance:+.0f} % ({on})."
+        )
+    parts = [_best(table, first), *_others(table), f"It rests on {on}."]
+    return " ".join(parts)
+
+
+def _best(table: Standings, first: Standing) -> str:
+    return (
+        f"{first.entrant.title} suits this model best of {len(table.rows)} tried: the places that it marks most carry"
+        f" more of the score than those it marks least, by {_points(first.lead)} of the score's range, where chance"
+        f" gives {100 * first.chance:+.0f} %."
+    )
+
+
+def _others(table: Standings) -> list[str]:
+    """Whom the best is ahead of, and whom not."""
+    said = []
+    behind = next((row for row in table.rows if row.told_apart), None)
+    if behind is not None and behind.behind is not None:
+        said.append(f"It is ahead of {behind.entrant.title} by {_points(behind.behind)}.")
+    if table.as_good:
+        names = sentence_list([row.entrant.title for row in table.as_good])
+        said.append(f"{names} cannot be told from it: with 95 % confidence the best of all tried is among these.")
+    return said
+
+
+def _nothing(result: League, table: Standings) -> str:
+    if result.by_chance is not None and table.turned >= TURNING * table.decisions:
+        return (
+            "the model's decisions agree with the labels no better than chance would (p ="
+            f" {result.by_chance:.2g}). Maps may show what such a model computes, but no reason for right decisions"
+        )
+    return (
+        f"whatever is removed from the image, {table.turned} of {table.decisions} decisions turn. Maps may show what"
+        " moves the score, but nothing that a place in the image decides"
+    )
+
+
+def _points(rate: Rate) -> str:
+    """A share of the score's range with its interval, as in "41 % (95 % interval 33 to 49 %)"."""
+    value, low, high = (100 * float(x or 0) for x in (rate.value, rate.low, rate.high))
+    return f"{value:.0f} % (95 % interval {low:.0f} to {high:.0f} %)"
+
+
+def league_result(result: League, table: Standings) -> CheckResult:
+    """A league as a finding: ok where a method suits the model, to be looked at where none does."""
+    sentence = league_sentence(result, table)
+    if table.outcome == "too few":
+        return CheckResult(LEAGUE, "unknown", sentence, support=table.decisions)
+    best = table.best
+    if best is None:
+        return CheckResult(LEAGUE, "warn", sentence, support=table.decisions)
+    lead = best.lead
+    return CheckResult(LEAGUE, "ok", sentence, lead.value, lead.low, lead.high, best.chance, table.decisions)
+
+
+def league_rows(result: League, table: Standings) -> pd.DataFrame:
+    """A row for each method, those that are ranked first."""
+    import pandas as pd
+
+    rows = [
+        {
+            "rank": number,
+            "entrant": row.entrant.title,
+            "method": row.entrant.method,
+            "settings": ", ".join(f"{name}={value}" for name, value in row.entrant.settings),
+            "lead": row.lead.value,
+            "low": row.lead.low,
+            "high": row.lead.high,
+            "chance": row.chance,
+            "p_chance": row.p_chance,
+            "behind": row.behind and row.behind.value,
+            "behind_low": row.behind and row.behind.low,
+            "behind_high": row.behind and row.behind.high,
+            "p_behind": row.p_behind,
+            "seconds": row.seconds,
+            "evaluations": row.passes,
+            "not_ranked": "",
+        }
+        for number, row in enumerate(table.rows, 1)
+    ]
+    by_title = {entrant.title: entrant.method for entrant in result.entrants}
+    rows += [
+        {"entrant": title, "method": by_title[title], "not_ranked": why} for title, why in table.incomplete.items()
+    ]
+    entered = {entrant.method for entrant in result.entrants}
+    rows += [
+        {"entrant": method.title, "method": name, "not_ranked": "did not enter"}
+        for name, method in METHODS.items()
+        if name not in entered
+    ]
+    return pd.DataFrame(rows)
