@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
 import pytest
 from reported import written_set
 
+from workbench.catalog import Criteria
 from workbench.report import dossier, read_report
 from workbench.report.check_parts import CHECK_PARTS
 from workbench.ui.report import made
@@ -47,6 +51,52 @@ def test_a_report_is_made_from_the_page_as_it_is_chosen(visit, places, tmp_path,
     assert "named parts" in texts(at)
     (tmp_path / "report.html").write_text(text, encoding="utf-8", newline="\n")
     assert read_report(tmp_path / "report.html").choices.sections == ("groups", "cards")
+    config = tmp_path / "workbench.toml"
+    for criteria, made_anew in (("[criteria]\nfit = 0.5\n", True), ("", False)):
+        config.write_text(criteria)
+        monkeypatch.setenv("WORKBENCH_CONFIG", str(config))
+        at.run()
+        assert ("Not made yet" in texts(at)) == made_anew, "criteria are among what it is named after"
+
+
+def test_a_kept_report_is_named_after_what_it_tells(monkeypatch, tmp_path) -> None:
+    """Each ingredient is changed alone."""
+    facts = {
+        "head": "a",
+        "told": {"sections": []},
+        "day": "2030-01-01",
+        "criteria": Criteria(),
+        "images": "i",
+        "families": "f",
+        "table": "t",
+    }
+    (tmp_path / "training.json").write_text("{}")
+
+    def place(**changes: object) -> str:
+        now = SimpleNamespace(**{**facts, **changes})
+        book = SimpleNamespace(head=lambda: SimpleNamespace(hash=now.head))
+        stored = {"images": now.images, "families": now.families, "table": now.table}
+        clock = SimpleNamespace(datetime=SimpleNamespace(now=lambda _: datetime.fromisoformat(now.day)), UTC=UTC)
+        monkeypatch.setattr(made, "datetime", clock)
+        monkeypatch.setattr(made.logbook, "journal", lambda _: book)
+        monkeypatch.setattr(made, "load_catalog", lambda: SimpleNamespace(criteria=now.criteria))
+        monkeypatch.setattr(made, "Scope", lambda *_: SimpleNamespace(stored=stored))
+        view = SimpleNamespace(model=SimpleNamespace(identity={"model": "m", "rule": 1}, folder=tmp_path), images=None)
+        return made._place(view, None, SimpleNamespace(told=now.told)).key
+
+    changed = {
+        "head": "b",
+        "told": {"sections": ["cards"]},
+        "day": "2030-01-02",
+        "criteria": Criteria(fit=0.5),
+        "images": "j",
+        "families": "g",
+        "table": "u",
+    }
+    keys = [place(), *(place(**{name: value}) for name, value in changed.items())]
+    assert place() == keys[0]
+    (tmp_path / "training.json").write_text("{ }")
+    assert len({*keys, place()}) == 2 + len(changed)
 
 
 def test_a_model_of_several_labels_is_refused_in_one_sentence() -> None:

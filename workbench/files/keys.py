@@ -114,7 +114,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "image digests": _kind("images", megabytes=4),
         "drift": _kind(*MODEL, "images", "families", "table", "new", "maps", megabytes=4),
         "model appraiser": _kind(*MODEL, "plan", megabytes=1),
-        "report": _kind(*MODEL, "images", "families", "table", "journal", "choices", megabytes=24),
+        "report": _kind(
+            *MODEL, "images", "families", "table", "journal", "choices", "criteria", "day", "beside", megabytes=24
+        ),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),

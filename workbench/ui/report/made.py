@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import zipfile
 from collections.abc import Mapping
@@ -9,8 +10,19 @@ from collections.abc import Mapping
 import streamlit as st
 
 from workbench.audit import PREDICTIONS, Audit, open_audit
+from workbench.catalog import load_catalog
+from workbench.files import stamp_of
 from workbench.predictions import Predictions, with_families
-from workbench.report import VERIFIER, Choices, Subject, compiled, metadata_of, report_of, verifier
+from workbench.report import (
+    VERIFIER,
+    Choices,
+    Subject,
+    compiled,
+    criteria_digest,
+    metadata_of,
+    report_of,
+    verifier,
+)
 from workbench.ui import audits, choice, draw, logbook, runs
 from workbench.ui.cache import Slot, slot
 from workbench.ui.progress import Stoppable, guarded, offer
@@ -56,13 +68,19 @@ def section(view: View, predictions: Predictions, choices: Choices) -> None:
 
 
 def _place(view: View, predictions: Predictions, choices: Choices) -> Slot:
-    book = logbook.journal(view.model)
+    """Where a report is kept: as long as neither the criteria, nor what lies beside the model, nor the day changes, on
+    which an acceptance may end."""
+    book, folder = logbook.journal(view.model), view.model.folder
+    beside = sorted((path.name, stamp_of(path)) for path in folder.iterdir() if path.is_file()) if folder else []
     return slot(
         "report",
         **view.model.identity,
         **Scope(view.model, view.images, predictions).stored,
         journal="" if book is None else book.head().hash,
         choices=repr(choices.told),
+        criteria=criteria_digest(load_catalog().criteria),
+        day=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        beside=repr(beside),
     )
 
 
