@@ -53,7 +53,9 @@ class Cell:
     def figure(self) -> dict[str, float | int]:
         """What of it is a number, by name, to `FIGURE_DIGITS` significant digits; empty where nothing is."""
         numbers = {"value": self.value, "low": self.low, "high": self.high, "support": self.support}
-        return {name: _digits(number) for name, number in numbers.items() if number is not None}
+        return {
+            name: _digits(number) for name, number in numbers.items() if number is not None and math.isfinite(number)
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,6 +182,15 @@ def number(value: float | int | None, form: str = ",") -> Cell:
     if value is None or not math.isfinite(value):
         return Cell(BLANK_CELL)
     return Cell(format(value, form), value)
+
+
+def spanned(value: float | None, low: float | None, high: float | None, form: str, support: int | None = None) -> Cell:
+    """A figure in a form of `format` with its interval; what of it is no finite number is said to be missing."""
+    if value is None or not math.isfinite(value):
+        return Cell(BLANK_CELL, support=support)
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return Cell(format(value, form), value, support=support)
+    return Cell(f"{format(value, form)} ({format(low, form)} to {format(high, form)})", value, low, high, support)
 
 
 def rate(figure: Rate, *, percent: bool = True) -> Cell:

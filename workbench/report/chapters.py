@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
@@ -29,6 +30,7 @@ from workbench.report.blocks import (
     of_frame,
     rate,
     said,
+    spanned,
 )
 from workbench.report.checks import Standing
 from workbench.report.matter import Matter
@@ -66,13 +68,10 @@ def _figure(result: CheckResult | None) -> Cell:
     """A finding's figure in its own unit, with its interval and what it rests on."""
     if result is None or result.figure is None:
         return Cell("none" if result is not None else BLANK_CELL)
-    known = result.low is not None and result.high is not None
-    span = f" ({result.low:.4g} to {result.high:.4g})" if known else ""
+    figure = spanned(result.figure, result.low, result.high, ".4g", result.support or None)
     held = f", held against {result.threshold:.4g}" if result.threshold is not None else ""
     support = f"; on {result.support:,}" if result.support else ""
-    return Cell(
-        f"{result.figure:.4g}{span}{held}{support}", result.figure, result.low, result.high, result.support or None
-    )
+    return dataclasses.replace(figure, text=f"{figure.text}{held}{support}")
 
 
 def _sentence(standing: Standing) -> str:

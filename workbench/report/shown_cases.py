@@ -12,7 +12,7 @@ from workbench.audit import ATTRIBUTIONS, Summaries, basis, look, open_summaries
 from workbench.bias import focus, maps_of, mean_maps
 from workbench.errors import InputError
 from workbench.predictions import all_scores, judgeable, known_defects, mistakes, near, verdict_of
-from workbench.report.blocks import Block, Cell, Grid, Heading, Images, Words, number, said
+from workbench.report.blocks import Block, Cell, Grid, Heading, Images, Words, number, said, spanned
 from workbench.report.matter import Matter
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def looks(matter: Matter) -> Iterator[Block]:
     rows = tuple(
         (
             Cell(f"{row['group']}, {row['region']}"),
-            Cell(f"{row['share']:.1%} ({row['low']:.1%} to {row['high']:.1%})", row["share"], row["low"], row["high"]),
+            spanned(row["share"], row["low"], row["high"], ".1%"),
             number(row["area"], ".1%"),
             number(row["support"]),
         )
@@ -168,19 +168,16 @@ def _explained(matter: Matter, item: ImageItem, target: str) -> tuple[list[tuple
     images.append((render.to_png(_overlaid(fitted, result)), f"{METHODS[matter.method].title} for {target}"))
     card = assess(matter.classifier, item, result, background=matter.images)
     rows = tuple(
-        (Cell(CHECKS[each.name].title), Cell(each.verdict), _found(each.value, each.low, each.high), said(each.reason))
+        (
+            Cell(CHECKS[each.name].title),
+            Cell(each.verdict),
+            spanned(each.value, each.low, each.high, ".3g"),
+            said(each.reason),
+        )
         for each in card
         if each.verdict != "not applicable"
     )
     return images, Grid(f"{item.name} evidence", ("check of the map", "verdict", "figure", "why"), rows, "Evidence.")
-
-
-def _found(value: float | None, low: float | None, high: float | None) -> Cell:
-    if value is None:
-        return Cell("none")
-    return Cell(
-        f"{value:.3g}" + ("" if low is None or high is None else f" ({low:.3g} to {high:.3g})"), value, low, high
-    )
 
 
 def _overlaid(image: Image.Image, result: Attribution) -> Image.Image:
