@@ -57,7 +57,7 @@ def looked(model: str, page: str) -> None:
 def take(cache: Path, folder: Path) -> None:
     """Put what a cache holds of results in the place of what a folder held."""
     shutil.rmtree(folder, ignore_errors=True)
-    for pattern in ("results/*.json", "families/*.parquet"):
+    for pattern in ("results/*.json", "maps/*.json", "families/*.parquet"):
         for path in sorted(cache.glob(pattern)):
             (folder / path.parent.name).mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, folder / path.parent.name / path.name)

@@ -22,7 +22,7 @@ def cache(tmp_path, monkeypatch, empty_shelves):
     monkeypatch.setattr(choice, "whole", lambda: None)
     monkeypatch.setattr(choice, "set_ref", lambda _: "a folder")
     monkeypatch.setattr(session, "own", lambda kind: {})
-    return tmp_path / "cache" / kept.RESULTS
+    return tmp_path / "cache" / "results"
 
 
 def images(label: str = "good", name: str = "a.png", pixels: bytes = b"pixels") -> ImageSet:
@@ -70,8 +70,8 @@ def test_a_damaged_file_is_looked_for_again_and_old_files_go(cache, monkeypatch,
 def test_what_comes_with_the_package_is_read_where_the_cache_has_nothing(
     cache, monkeypatch, tmp_path, empty_shelves
 ) -> None:
-    shipped, name = tmp_path / "shipped" / kept.RESULTS, f"{place_of(images()).key}.json"
-    monkeypatch.setattr(kept, "shipped", lambda name: tmp_path / "shipped" / name)
+    shipped, name = tmp_path / "shipped" / "results", f"{place_of(images()).key}.json"
+    monkeypatch.setattr("workbench.report.studies_kept.shipped", lambda name: tmp_path / "shipped" / name)
     write_value(shipped / name, ORDER)
     before = (shipped / name).read_bytes()
     assert dataclasses.asdict(kin.order_of(images())) == dataclasses.asdict(ORDER)

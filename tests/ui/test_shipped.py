@@ -8,10 +8,17 @@ from functools import partial
 import pytest
 
 from workbench import catalog
+from workbench.audit import known_outputs
 from workbench.files import keys
 from workbench.images import BytesSource, ImageSet
+from workbench.models import load_classifier
+from workbench.predictions import with_families
 from workbench.quality import fact_store, families_of_set, family_store, looked_up
 from workbench.quality.file_facts import facts_of_image
+from workbench.reliability import read_record
+from workbench.report import Subject, map_study, maps_kept, model_folder
+from workbench.report.maps_sampled import DECISIONS
+from workbench.report.studies_kept import heads_of, labels_of, shortcuts_of
 from workbench.sets import load_images
 from workbench.ui import kept
 
@@ -39,7 +46,7 @@ def taken(monkeypatch):
             names.add(path.relative_to(catalog.shipped()).as_posix())
         return read(path, *types)
 
-    for module, name in ((kept, "read_value"), (family_store, "_read")):
+    for module, name in ((kept, "read_value"), (family_store, "_read"), (maps_kept, "read_value")):
         monkeypatch.setattr(module, name, partial(noted, getattr(module, name)))
     return names
 
@@ -54,6 +61,28 @@ def searches(at):
     return [button.label for button in at.button if button.proto.icon == SEARCH_ICON]
 
 
+def assert_asked_by_a_command(model):
+    """`workbench check` takes the long studies and every map of its own from what ships."""
+    classifier, images = load_classifier(model), load_images(model)
+    folder = model_folder(model)
+    answers = known_outputs(images, classifier.key, classifier.rule, folder, [folder / "predictions.parquet"])
+    families = families_of_set(images)
+    table = with_families(answers.predictions, families.by_name)
+    subject = Subject(model, classifier, images, answers, table, folder, unasked)
+    labels, heads = labels_of(subject, families), heads_of(subject, read_record(folder))
+    assert labels.judged > 2000
+    assert heads.reason == ""
+    shortcuts_of(subject, folder / "none")
+    study = map_study(classifier, images, table, partial(unasked, "maps"), maps_kept.ratings_folder())
+    assert len(study.frame) == DECISIONS
+    assert (study.frame["error"] == "").all()
+
+
+def unasked(*at):
+    """What a progress does where nothing may be computed."""
+    raise AssertionError(f"{STALE}: {at}")
+
+
 def test_everything_is_shown_in_a_fresh_clone_and_nothing_is_shipped_in_vain(visit, clone, taken):
     for model in MODELS:
         at = visit("data", model=model).sound("Data")
@@ -61,6 +90,10 @@ def test_everything_is_shown_in_a_fresh_clone_and_nothing_is_shipped_in_vain(vis
         assert [text for text in texts(at) if any(words in text for words in OPEN_WORDS)] == [], STALE
         assert "Doubtful labels" in "".join(texts(at))
         assert searches(visit("reliability", model=model).sound("Reliability")) == [], STALE
+        at = visit("overview", model=model).sound("Overview")
+        assert [text for text in texts(at) if "**Not looked for yet**" in text] == [], STALE
+        assert not [label for label in searches(at) if label.startswith("Compute what")], STALE
+        assert_asked_by_a_command(model)
     shipped = {
         path.relative_to(catalog.shipped()).as_posix() for path in catalog.shipped().rglob("*") if path.is_file()
     }
@@ -69,7 +102,7 @@ def test_everything_is_shown_in_a_fresh_clone_and_nothing_is_shipped_in_vain(vis
         names = {name for (name,) in base.execute("SELECT name FROM images")}
     sets = [load_images(model) for model in MODELS]
     assert names == {keys.key("image facts", image=item.look) for images in sets for item in images}, STALE
-    assert not (clone / kept.RESULTS).exists()
+    assert not (clone / "results").exists()
 
 
 def test_another_pairing_of_model_and_set_is_looked_for_anew_where_it_matters(visit, clone):

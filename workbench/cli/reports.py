@@ -21,8 +21,9 @@ REPORTS = "reports"
 """The folder of the cache with the audits that reports were made from."""
 DIFFERENCES_NAMED, LONGEST_NOTE_FILE = 40, 2**18
 KEPT_NOTE = (
-    "Answers of the model and trials of searches that this machine keeps from earlier runs were taken as kept: with"
-    " WORKBENCH_CACHE set to an empty folder, and without --work, the model is asked about everything again."
+    "Answers of the model, label issues, heads and shortcuts that this machine keeps from earlier runs, or that ship"
+    " with a demo, were taken as kept. With WORKBENCH_CACHE set to an empty folder, and without --work, all but what"
+    " ships is computed again."
 )
 
 

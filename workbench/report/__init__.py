@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         overruled_results,
         provenance_results,
     )
+    from workbench.report.studies_kept import record_words, search_facts, study_paths
     from workbench.report.subject import Report, Subject
 
 __getattr__ = handed_on(
@@ -74,6 +75,7 @@ __getattr__ = handed_on(
         "maps_kept": "card_version ratings_folder",
         "maps_sampled": "map_results map_study maps_again MapStudy",
         "recorded": "answers_before AnswersBefore NO_DRIFT overruled_results Provenance provenance_results",
+        "studies_kept": "record_words search_facts study_paths",
         "subject": "Report Subject",
     },
 )

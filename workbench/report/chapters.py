@@ -321,10 +321,10 @@ def made(matter: Matter) -> Iterator[Block]:
         "verify means",
         "This computes every figure again, draws the maps of the decisions shown again, and names what differs. Of the"
         " study of maps it makes some again, says how many, and takes the others as its machine holds them; likewise"
-        " answers of the model that its machine holds from an earlier run. What it cannot compute again:"
-        " the notes, the model card's own words beyond their file, and the releases that it was made with. Without the"
-        " workbench, verify_report.py (Python's standard library alone) checks the digest of this file, of images and"
-        " weights that you have, and the chain of an exported journal.",
+        " answers of the model, label issues, heads and the search for shortcuts, and says so. What it cannot compute"
+        " again: the notes, the model card's own words beyond their file, and the releases that it was made with."
+        " Without the workbench, verify_report.py (Python's standard library alone) checks the digest of this file, of"
+        " images and weights that you have, and the chain of an exported journal.",
     )
     rows = tuple((name, said(release)) for name, release in sorted(matter.versions.items()))
     yield Facts("releases", rows)

@@ -23,7 +23,8 @@ def of_set(subject: Subject) -> Computed:
     """Leaks, label issues and support."""
     from workbench.errors import InputError
     from workbench.journal import told_apart_here
-    from workbench.quality import Answers, frozen_features, label_issues, leaks, look_for_families, support
+    from workbench.quality import Answers, leaks, look_for_families, support
+    from workbench.report.studies_kept import labels_of
 
     images, predictions = subject.images, subject.predictions
     families = look_for_families(
@@ -31,16 +32,7 @@ def of_set(subject: Subject) -> Computed:
     )
     answers = Answers(leaks=leaks(images, families, predictions), support=support(predictions.frame))
     try:
-        features = frozen_features(images.items, lambda *at: subject.report("describing images", *at))
-        issues = label_issues(
-            images,
-            families,
-            predictions,
-            features=features,
-            classifier=subject.classifier,
-            on_progress=lambda *at: subject.report("looking for wrong labels", *at),
-        )
-        answers = dataclasses.replace(answers, labels=issues)
+        answers = dataclasses.replace(answers, labels=labels_of(subject, families))
     except InputError as error:
         answers = dataclasses.replace(answers, labels=str(error))
     return {name: answers.by_question[name] for name in ("leaks", "labels", "support")}, answers.tables
@@ -84,32 +76,24 @@ def worst_group(subject: Subject) -> Computed:
 
 def shortcut(subject: Subject) -> Computed:
     """What the model really goes by, searched among the images that count."""
-    from workbench.cues import costs_table, cue_results, search, study_of, trials_table, tried_table
-    from workbench.images import testing_items
-    from workbench.predictions import units_by_name
+    from workbench.cues import costs_table, cue_results, trials_table, tried_table
+    from workbench.report.studies_kept import shortcuts_of
 
-    items = testing_items(subject.images, subject.predictions)
-    sample = study_of(subject.classifier, items, subject.predictions, units=units_by_name(subject.predictions.frame))
-    result = search(sample, lambda *at: subject.report(at[0].lower(), *at[1:]), subject.out / TRIALS_IN)
+    result = shortcuts_of(subject, subject.out / TRIALS_IN)
     tables = {"cues": tried_table(result), "images": trials_table(result), "costs": costs_table(result)}
     return {"shortcut": tuple(cue_results(result))}, tables
 
 
 def fit(subject: Subject) -> Computed:
     """Whether it has memorised or is too simple."""
-    from workbench.quality import frozen_features
-    from workbench.reliability import fit_of, fit_results, fit_tables, head_study, read_record
+    from workbench.reliability import fit_of, fit_results, fit_tables, read_record
+    from workbench.report.studies_kept import heads_of
 
     record = read_record(model_folder(subject.model))
     result = fit_of(subject.predictions, record)
     study = None
     if result.known in ("recorded", "stated") and not result.reason:
-        features = frozen_features(
-            subject.images.items, lambda *at: subject.report("looking with the ImageNet network", *at)
-        )
-        study = head_study(
-            subject.predictions, features, record, on_progress=lambda *at: subject.report("fitting heads", *at)
-        )
+        study = heads_of(subject, record)
     return {"fit": tuple(fit_results(result, study, record))}, fit_tables(result, study, record)
 
 
@@ -132,7 +116,7 @@ def corruption(subject: Subject) -> Computed:
         subject.images,
         subject.predictions,
         kinds_of(OF_LINE),
-        folder=kept_folder(),
+        folder=kept_folder() if subject.lasting else None,
         on_progress=lambda *at: subject.report("asking about corrupted images", *at),
     )
     results = (*corruption_results(study), *limit_results(study, subject.classifier.limits))
@@ -149,7 +133,7 @@ def maps(subject: Subject) -> Computed:
         subject.images,
         subject.predictions,
         on_progress=lambda *at: subject.report("checking maps", *at),
-        folder=ratings_folder(),
+        folder=ratings_folder() if subject.lasting else None,
     )
     return {"maps": tuple(map_results(study))}, {"maps": study.frame}
 

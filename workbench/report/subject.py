@@ -28,6 +28,7 @@ class Subject:
         predictions: The table of it, with the images' families where they are known.
         out: The folder to write to, where a part may keep what it has computed so far.
         report: Is told what is done, how far that is, and of how much.
+        lasting: Whether studies may lie in the cache: not those of what a visitor uploaded.
     """
 
     model: str
@@ -37,3 +38,4 @@ class Subject:
     predictions: Predictions
     out: Path
     report: Report
+    lasting: bool = True

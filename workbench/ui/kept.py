@@ -4,15 +4,13 @@ the package."""
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import Any
 
-from workbench.catalog import shipped
-from workbench.files import cache_folder, read_value, write_value
+from workbench.files import read_value, write_value
+from workbench.report import study_paths
 from workbench.ui import choice, session
 from workbench.ui.cache import Slot
 
-RESULTS = "results"
 MOST_FILES = 200
 """Results on disk, the newest ones."""
 
@@ -25,7 +23,7 @@ def recall(place: Slot, *types: type) -> Any:
         types: As for `workbench.files.read_value`.
     """
     result = place.get()
-    for path in () if result is not None else (_path(place), shipped(RESULTS) / _path(place).name):
+    for path in () if result is not None else study_paths(place.key):
         if path.is_file() and (result := read_value(path, *types)) is not None:
             place.put(result, 4 * path.stat().st_size)
             break
@@ -38,7 +36,7 @@ def keep(place: Slot, value: object, size: int) -> None:
     place.put(value, size)
     if not lasting():
         return
-    path = _path(place)
+    path, _ = study_paths(place.key)
     write_value(path, value)
     with contextlib.suppress(OSError):
         files = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
@@ -49,7 +47,3 @@ def keep(place: Slot, value: object, size: int) -> None:
 def lasting() -> bool:
     """Whether what is found of the chosen images may lie on disk: not of what a visitor uploaded."""
     return choice.set_ref(choice.whole()) not in session.own("sets")
-
-
-def _path(place: Slot) -> Path:
-    return cache_folder() / RESULTS / f"{place.key}.json"

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from workbench.bias import Conclusion
-from workbench.cues import PROPOSERS, RECORDED, Search, conclusions_of, recorded, study_of
+from workbench.cues import RECORDED, Search, conclusions_of, recorded, study_of
 from workbench.cues import search as search_for_cues
 from workbench.files import cache_folder
+from workbench.report import search_facts
 from workbench.ui import choice, kept, session
 from workbench.ui.bias.scope import Scope
 from workbench.ui.cache import Slot, slot
@@ -74,9 +75,7 @@ def name_of_search(scope: Scope) -> str:
 def _place(scope: Scope) -> Slot:
     def make() -> Slot:
         names = scope.predictions.frame["name"].to_numpy()[scope.rows].tolist()
-        units = scope.units and np.array([scope.units.get(name, -1) for name in names])
-        facts = {"images": scope.images.key, "items": names, "units": units, "kinds": tuple(PROPOSERS)}
-        return slot("shortcuts", **scope.model.identity, **facts)
+        return slot("shortcuts", **scope.model.identity, **search_facts(scope.images.key, names, scope.units))
 
     return scope.kept("place of the search", make)
 

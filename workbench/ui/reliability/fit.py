@@ -22,6 +22,7 @@ from workbench.reliability import (
     head_study,
     read_record,
 )
+from workbench.report import record_words
 from workbench.stats import ENOUGH, FEW_UNITS, Rate
 from workbench.ui import checks, draw, gallery, kin, session, url
 from workbench.ui import kept as on_disk
@@ -107,11 +108,7 @@ def record_of(scope: Scope) -> TrainingRecord | None:
 
 
 def _fit(scope: Scope, record: TrainingRecord | None, by: str) -> Fit:
-    return scope.kept(("fit", _seen(record), by), lambda: fit_of(scope.predictions, record, by=by))
-
-
-def _seen(record: TrainingRecord | None) -> str:
-    return "" if record is None else f"{record.source} {record.key}"
+    return scope.kept(("fit", record_words(record), by), lambda: fit_of(scope.predictions, record, by=by))
 
 
 def _attribute(scope: Scope) -> str:
@@ -149,7 +146,7 @@ def _place(scope: Scope, record: TrainingRecord | None) -> Slot | None:
     if network is None:
         return None
     facts = {"images": scope.images.key, "families": kin.family_key(scope.images), "dealt": scope.proposed}
-    return slot("head study", **scope.model.identity, **facts, record=_seen(record), features=network)
+    return slot("head study", **scope.model.identity, **facts, record=record_words(record), features=network)
 
 
 def _offer(scope: Scope, record: TrainingRecord | None) -> None:

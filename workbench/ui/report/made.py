@@ -23,7 +23,7 @@ from workbench.report import (
     report_of,
     verifier,
 )
-from workbench.ui import audits, choice, draw, logbook, runs
+from workbench.ui import audits, choice, draw, kept, logbook, runs
 from workbench.ui.cache import Slot, slot
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.reliability.scope import Scope
@@ -108,7 +108,8 @@ def _made(view: View, predictions: Predictions, choices: Choices, place: Slot) -
     )
     table = with_families(predictions, families.by_name)
     folder = audits.folder_of(view)
-    subject = Subject(view.model.ref, choice.classifier(view.model), view.images, answers, table, folder, report)
+    classifier, lasting = choice.classifier(view.model), kept.lasting()
+    subject = Subject(view.model.ref, classifier, view.images, answers, table, folder, report, lasting)
     dossier = compiled(subject)
     text = report_of(dossier, choices, logbook.journal(view.model))
     files = {REPORT_FILE: text, "headline": dossier.verdict.headline, **metadata_of(dossier, choices)}
