@@ -37,7 +37,8 @@ def subject(write_image, tmp_path):
     (model / "training.json").write_text(record_text(trained, (), [(1.0, 1.0), (0.5, 0.6), (0.4, 0.7)], 2))
     features = np.random.default_rng(0).normal(size=(80, 8)).astype(np.float32)
     answers = SimpleNamespace(embeddings=lambda: features)
-    return Subject(str(model), None, images, answers, table, tmp_path, lambda *at: None)
+    classifier = SimpleNamespace(key="model", rule=rule)
+    return Subject(str(model), classifier, images, answers, table, tmp_path, lambda *at: None)
 
 
 def test_the_fit_reads_the_record_beside_the_model(subject, monkeypatch) -> None:
