@@ -14,7 +14,7 @@ import pytest
 from reported import HOSTILE
 
 from workbench.errors import InputError
-from workbench.report import Choices, compiled, report_of
+from workbench.report import Choices, GivenStudy, compiled, given_study, read_report, recheck, report_of
 from workbench.report.html import seal_of
 from workbench.report.reviewer import REVIEWER
 
@@ -160,3 +160,44 @@ def test_choices_that_cannot_be_are_refused(wrong, refusal) -> None:
 def test_a_chosen_image_that_is_not_there_is_named(known, choices) -> None:
     with pytest.raises(InputError, match=r"no image 'ghost\.png'"):
         report_of(known, dataclasses.replace(choices, sections=("decisions",), decisions=("ghost.png",)))
+
+
+STUDY = "\n".join(
+    ["inspector,part,trial,answer,reference"]
+    + [f"{who},part{i:02}.png,{trial},{'nok' if i % 2 and (i, who) != (3, 'Ben') else 'ok'},{'nok' if i % 2 else 'ok'}"
+       for who in ("Ada", "Ben") for trial in (1, 2) for i in range(24)]
+)  # fmt: skip
+"""Two inspectors who are always right, but that Ben passes one defective part in both trials."""
+
+
+def test_a_study_stands_in_the_report_and_is_counted_again_from_its_answers(known, choices, tmp_path) -> None:
+    (tmp_path / "answers.csv").write_text(STUDY)
+    study = given_study(tmp_path / "answers.csv", "nok")
+    asked = dataclasses.replace(choices, sections=("journal",), decisions=(), notes={}, study=study)
+    told = report_of(known, asked)
+    words = Elements(told).texts
+    assert words["journal/study"].startswith("96 decisions by 2 appraisers, from answers.csv. 24 of its 24 parts")
+    assert words["journal/appraisers/Ben/effectiveness"].startswith("95.8% (")
+    assert words["journal/appraisers/Ben/effectiveness"].endswith("; 23 of 24)")
+    assert words["journal/appraisers/Ben/miss rate"].startswith("8.3% (")  # 2 of 24 decisions
+    path = tmp_path / "report.html"
+    path.write_text(told, encoding="utf-8", newline="\n")
+    stated = read_report(path)
+    assert stated.choices == dataclasses.replace(asked, model=stated.choices.model)
+    assert "--agreement answers.csv --rejects nok" in asked.command
+    assert recheck(stated, report_of(known, dataclasses.replace(stated.choices, model=asked.model))).same
+    path.write_text(told.replace("Ben,person,part03.png,,1,,pass", "Ben,person,part03.png,,1,,reject"))
+    forged = read_report(path)
+    assert not forged.sealed
+    found = recheck(forged, report_of(known, dataclasses.replace(forged.choices, model=asked.model)))
+    assert {"journal/appraisers/Ben/miss rate"} <= {each.name for each in found.differences}
+
+
+def test_a_study_that_cannot_be_held_or_has_no_place_is_refused(choices, tmp_path) -> None:
+    study = GivenStudy("a.csv", "inspector,part,trial,answer\nAda,1,1,ok\n")
+    with pytest.raises(InputError, match="section journal"):
+        dataclasses.replace(choices, sections=("cards",), study=study)
+    with pytest.raises(InputError, match="more answers than a report"):
+        GivenStudy("a.csv", "x" * 600_000)
+    with pytest.raises(InputError, match="no column 'trial'"):
+        GivenStudy("a.csv", "inspector,part,answer\nAda,1,ok\n")

@@ -46,6 +46,10 @@ def report(
     decision: Annotated[
         list[str] | None, typer.Option(help="An image whose decision is shown; may be repeated. Else chosen by a rule.")
     ] = None,
+    agreement: Annotated[
+        Path | None, typer.Option(help="A CSV of inspectors' answers, as for agreement, whose outcome is added.")
+    ] = None,
+    rejects: Annotated[str, typer.Option(help="The answer in it that rejects, as for agreement.")] = "",
     work: Annotated[
         Path | None, typer.Option(help="The folder of an earlier check, whose audit is taken; else one in the cache.")
     ] = None,
@@ -61,15 +65,16 @@ def report(
     differs, 2 where it cannot be read. It can be stopped, and goes on where it was when it is run again.
     """
     if verify is not None:
-        if out is not None or sections is not None or note or decision or metadata is not None:
+        if out is not None or sections is not None or note or decision or metadata is not None or agreement is not None:
             raise InputError("A report is checked as it is: leave --out, --sections, --note and the like out.")
         raise typer.Exit(0 if _verified(verify, model, images, work, read) else 1)
     if model is None or images is None or out is None:
         raise InputError("A report needs --model, --images and --out; a check of one needs --verify FILE.")
-    from workbench.report import Choices, compiled, journal_here, metadata_of, report_of
+    from workbench.report import Choices, compiled, given_study, journal_here, metadata_of, report_of
 
     shown_parts = _sections(sections), _notes(note or ()), tuple(decision or ())
-    choices = Choices(model, images, tuple(read or ()), *shown_parts)
+    study = None if agreement is None else given_study(agreement, rejects)
+    choices = Choices(model, images, tuple(read or ()), *shown_parts, study=study)
     with Meter() as meter:
         dossier = compiled(_subject(choices, work, read, meter))
         text = report_of(dossier, choices, journal_here())

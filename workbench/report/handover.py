@@ -13,10 +13,20 @@ from workbench.report.blocks import Block, Section
 from workbench.report.dossier import Dossier
 from workbench.report.html import html_of
 from workbench.report.matter import ALWAYS_IN, SECTIONS, Choices, Matter, matter_of
+from workbench.report.report_study import study_blocks
 
 REPORT_FORMAT = "workbench report 1"
 MOST_LISTED, MOST_SEALED = 20_000, 500
 """Images whose digests stand in the file, and entries of the journal."""
+
+
+def _decided(matter: Matter) -> Iterable[Block]:
+    """The journal, and the study where there is one."""
+    yield from chapters.journal(matter)
+    if matter.choices.study is not None:
+        yield from study_blocks(matter.choices.study, frozenset(item.name for item in matter.images))
+
+
 CHAPTERS: Mapping[str, Callable[[Matter], Iterable[Block]]] = {
     "verdict": chapters.verdict,
     "purpose": chapters.purpose,
@@ -27,7 +37,7 @@ CHAPTERS: Mapping[str, Callable[[Matter], Iterable[Block]]] = {
     "shortcuts": chapters.shortcuts,
     "decisions": shown_cases.decisions,
     "health": chapters.health,
-    "journal": chapters.journal,
+    "journal": _decided,
     "unknown": chapters.unknown,
     "made": chapters.made,
 }

@@ -18,6 +18,7 @@ from workbench.journal import Head, Journal, Record, journal_path
 from workbench.predictions import independence_of, is_tested, judgeable
 from workbench.report.check_parts import model_folder
 from workbench.report.dossier import Dossier
+from workbench.report.report_study import GivenStudy
 from workbench.version import __version__
 
 if TYPE_CHECKING:
@@ -62,9 +63,11 @@ class Choices:
         notes: What a person adds to a section by its name, Markdown; "verdict" is the one on top.
         decisions: Names of the images whose decisions are shown; chosen by a rule where empty.
         called: What the report calls model and images, where that is not to follow from their references.
+        study: An agreement study, which stands where it says who decided what.
 
     Raises:
-        InputError: There is no such section, or a note or the list of decisions is too long.
+        InputError: There is no such section, a note or the list of decisions is too long, or there is a study and no
+            section for it.
     """
 
     model: str
@@ -74,6 +77,7 @@ class Choices:
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     decisions: tuple[str, ...] = ()
     called: tuple[str, str] | None = None
+    study: GivenStudy | None = None
 
     def __post_init__(self) -> None:
         for name in (*self.sections, *self.notes):
@@ -85,6 +89,8 @@ class Choices:
             raise InputError(f"A note has over {LONGEST_NOTE:,} characters: shorten it.")
         if len(self.decisions) > MOST_DECISIONS:
             raise InputError(f"{len(self.decisions)} decisions are too many to show: choose {MOST_DECISIONS} at most.")
+        if self.study is not None and "journal" not in self.sections:
+            raise InputError(f"A study stands in the section journal ({SECTIONS['journal']}): choose that too.")
 
     @property
     def names(self) -> tuple[str, str]:
@@ -106,6 +112,9 @@ class Choices:
             parts.append(f"--sections {','.join(self.sections) or 'none'}")
         parts += [f"--decision {shlex.quote(name)}" for name in self.decisions]
         parts += [f"--note {name}=NOTE.md" for name in sorted(self.notes)]
+        if self.study is not None:
+            parts.append(f"--agreement {shlex.quote(self.study.name)}")
+            parts += [f"--rejects {shlex.quote(self.study.rejects)}"] if self.study.rejects else []
         return " ".join(parts)
 
     @property
@@ -113,7 +122,8 @@ class Choices:
         """The same for a file."""
         model, images = self.names
         lists = {name: list(getattr(self, name)) for name in CHOICE_LISTS}
-        return {"model": model, "images": images, "notes": dict(self.notes), **lists}
+        study = {} if self.study is None else {"study": self.study.told}
+        return {"model": model, "images": images, "notes": dict(self.notes), **lists, **study}
 
     def about(self, model: str | None, images: str | None, read: Sequence[str] = ()) -> Choices:
         """The choices of a report that somebody else made, about what the reader names; of what the report names itself

@@ -18,6 +18,7 @@ from workbench.files import read_file
 from workbench.report.handover import REPORT_FORMAT
 from workbench.report.html import seal_of
 from workbench.report.matter import CHOICE_LISTS, Choices
+from workbench.report.report_study import study_of
 
 LARGEST_READ, DEEPEST_READ = 16 * 2**20, 64
 """Bytes of a report that is read, and elements within each other."""
@@ -145,7 +146,8 @@ def _choices(told: object) -> Choices | None:
         fields: dict[str, Any] = dict(told)  # type: ignore[call-overload]
         read, sections, decisions = (tuple(map(str, fields[name])) for name in CHOICE_LISTS)
         notes = {str(name): str(note) for name, note in dict(fields["notes"]).items()}
-        return Choices(str(fields["model"]), str(fields["images"]), read, sections, notes, decisions)
+        study = study_of(fields.get("study"))
+        return Choices(str(fields["model"]), str(fields["images"]), read, sections, notes, decisions, study=study)
     except (TypeError, ValueError, KeyError, AttributeError, InputError):
         return None
 

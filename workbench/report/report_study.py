@@ -1,0 +1,155 @@
+"""What an agreement study comes to, as blocks of a report that holds the answers too: so it can be counted again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import InputError
+from workbench.report.blocks import BLANK_CELL, Block, Cell, Grid, Heading, Words, of_frame, said
+
+if TYPE_CHECKING:
+    from workbench.agreement import Kappa, Outcomes
+    from workbench.stats import Rate
+
+MOST_ANSWERS_TOLD = 2**19
+"""Characters of the answers that a report holds: about ten thousand decisions."""
+STUDY_SIGNS = {"ok": "✓ ok", "warn": "! watch", "fail": "✗ fail", "unknown": "? not known"}
+STUDY_TONES = {"ok": "good", "warn": "doubt", "fail": "bad", "unknown": "doubt"}
+
+
+@dataclasses.dataclass(frozen=True)
+class GivenStudy:
+    """The answers of a study.
+
+    Attributes:
+        name: Of the file that they were given in.
+        answers: They, as the workbench writes them: a CSV.
+        rejects: The word that rejects in that file, where it had words of its own.
+
+    Raises:
+        InputError: There are more than a report can hold, or they cannot be read.
+    """
+
+    name: str
+    answers: str
+    rejects: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.answers) > MOST_ANSWERS_TOLD:
+            raise InputError(
+                f"{self.name} holds more answers than a report does ({MOST_ANSWERS_TOLD >> 10} KB): hand the study on"
+                " beside it."
+            )
+        _ = self.outcomes
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """Every figure and finding."""
+        from workbench.agreement import outcomes_of, read_ratings
+
+        return outcomes_of(read_ratings(self.answers.encode(), self.name))
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The same for a file."""
+        return dataclasses.asdict(self)
+
+
+def given_study(path: Path, rejects: str = "") -> GivenStudy:
+    """A study from a CSV of answers.
+
+    Raises:
+        InputError: As `GivenStudy` and `read_ratings`.
+    """
+    from workbench.agreement import answers_csv, read_ratings
+
+    return GivenStudy(path.name, answers_csv(read_ratings(path, path.name, rejects)), rejects)
+
+
+def study_of(told: object) -> GivenStudy | None:
+    """A study from what a report says of it; None where it says nothing.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    if told is None:
+        return None
+    if not isinstance(told, Mapping) or set(told) != {"name", "answers", "rejects"}:
+        raise InputError("The report's study has not the form of one.")
+    return GivenStudy(**{name: str(value) for name, value in told.items()})
+
+
+def study_blocks(study: GivenStudy, images: frozenset[str]) -> Iterator[Block]:
+    """Findings and tables of a study.
+
+    Args:
+        study: It.
+        images: Names of the images of the report's set.
+    """
+    from workbench.agreement import ARM_TITLES
+
+    frame, outcomes = study.outcomes.ratings.frame, study.outcomes
+    parts = set(frame["part"])
+    known = len(parts & images)
+    yield Heading("study title", "Agreement study: do inspectors agree, and do maps help them?", anchor="agreement")
+    of_set = (
+        f"{known:,} of its {len(parts):,} parts have the name of an image of this set."
+        if known
+        else "None of its parts has the name of an image of this set: whether it is about these parts is not known."
+    )
+    yield Words(
+        "study",
+        f"{len(frame):,} decisions by {frame['inspector'].nunique():,} appraisers, from {said(study.name).text}."
+        f" {of_set} The answers stand in this file as data, so that these figures are computed again from them; that"
+        " they are those that were given, only the study's own record can show.",
+        "" if known == len(parts) else "doubt",
+    )
+    rows = tuple(
+        (
+            Cell(f"{number}, {result.check}"),
+            Cell(STUDY_SIGNS[result.verdict], tone=STUDY_TONES[result.verdict]),
+            Cell(
+                said(result.figure if result.figure is None else f"{result.figure:.4g}").text,
+                result.figure,
+                result.low,
+                result.high,
+                result.support or None,
+            ),
+            said(result.sentence),
+        )
+        for number, result in enumerate(outcomes.results, 1)
+    )
+    yield Grid("study findings", ("finding", "verdict", "figure", "what it says"), rows, "By the bands of the AIAG.")
+    appraisers = tuple(
+        (
+            said(one.name),
+            said(ARM_TITLES[panel.arm]),
+            *(_share(rate) for rate in (one.same, one.effective, one.miss, one.false_alarm)),
+            _kappa(one.reference),
+        )
+        for panel in outcomes.panels
+        for one in panel.appraisers
+    )
+    columns = ("who", "arm", "same again", "effectiveness", "miss rate", "false-alarm rate", "kappa, reference")
+    yield Grid("appraisers", columns, appraisers, "Each appraiser. Intervals are of 95 % and count parts.")
+    for name, table in outcomes.tables.items():
+        yield of_frame(name, table)
+
+
+def _share(rate: Rate) -> Cell:
+    """A share of parts or of decisions."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return Cell(BLANK_CELL)
+    text = f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%}; {rate.count or 0:,} of {rate.support:,})"
+    return Cell(text, rate.value, rate.low, rate.high, rate.support)
+
+
+def _kappa(kappa: Kappa) -> Cell:
+    if kappa.value is None or kappa.low is None or kappa.high is None:
+        return Cell(BLANK_CELL)
+    text = f"{kappa.value:.3f} ({kappa.low:.3f} to {kappa.high:.3f}; {kappa.units:,} parts)"
+    return Cell(text, kappa.value, kappa.low, kappa.high, kappa.units)
