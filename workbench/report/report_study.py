@@ -108,6 +108,18 @@ def study_blocks(study: GivenStudy, images: frozenset[str]) -> Iterator[Block]:
         " they are those that were given, only the study's own record can show.",
         "" if known == len(parts) else "doubt",
     )
+    appraisers = tuple(
+        (
+            said(one.name),
+            said(ARM_TITLES[panel.arm]),
+            *(_share(rate) for rate in (one.same, one.effective, one.miss, one.false_alarm)),
+            _kappa(one.reference),
+        )
+        for panel in outcomes.panels
+        for one in panel.appraisers
+    )
+    columns = ("who", "arm", "same again", "effectiveness", "miss rate", "false-alarm rate", "kappa, reference")
+    yield Grid("appraisers", columns, appraisers, "Each appraiser. Intervals are of 95 % and count parts.")
     rows = tuple(
         (
             Cell(f"{number}, {result.check}"),
@@ -124,18 +136,6 @@ def study_blocks(study: GivenStudy, images: frozenset[str]) -> Iterator[Block]:
         for number, result in enumerate(outcomes.results, 1)
     )
     yield Grid("study findings", ("finding", "verdict", "figure", "what it says"), rows, "By the bands of the AIAG.")
-    appraisers = tuple(
-        (
-            said(one.name),
-            said(ARM_TITLES[panel.arm]),
-            *(_share(rate) for rate in (one.same, one.effective, one.miss, one.false_alarm)),
-            _kappa(one.reference),
-        )
-        for panel in outcomes.panels
-        for one in panel.appraisers
-    )
-    columns = ("who", "arm", "same again", "effectiveness", "miss rate", "false-alarm rate", "kappa, reference")
-    yield Grid("appraisers", columns, appraisers, "Each appraiser. Intervals are of 95 % and count parts.")
     for name, table in outcomes.tables.items():
         yield of_frame(name, table)
 
