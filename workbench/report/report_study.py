@@ -90,25 +90,35 @@ def study_blocks(study: GivenStudy, images: frozenset[str]) -> Iterator[Block]:
         study: It.
         images: Names of the images of the report's set.
     """
-    from workbench.agreement import ARM_TITLES
-
-    frame, outcomes = study.outcomes.ratings.frame, study.outcomes
-    parts = set(frame["part"])
+    parts = set(study.outcomes.ratings.frame["part"])
     known = len(parts & images)
     yield Heading("study title", "Agreement study: do inspectors agree, and do maps help them?", anchor="agreement")
+    yield Words("study", _of_what(study, len(parts), known), "" if known == len(parts) else "doubt")
+    yield _appraisers(study.outcomes)
+    yield _findings(study.outcomes)
+    for name, table in study.outcomes.tables.items():
+        yield of_frame(name, table)
+
+
+def _of_what(study: GivenStudy, parts: int, known: int) -> str:
+    """What the study rests on, of whose parts so many are known by name."""
+    frame = study.outcomes.ratings.frame
     of_set = (
-        f"{known:,} of its {len(parts):,} parts have the name of an image of this set."
+        f"{known:,} of its {parts:,} parts have the name of an image of this set."
         if known
         else "None of its parts has the name of an image of this set: whether it is about these parts is not known."
     )
-    yield Words(
-        "study",
+    return (
         f"{len(frame):,} decisions by {frame['inspector'].nunique():,} appraisers, from {said(study.name).text}."
         f" {of_set} The answers stand in this file as data, so that these figures are computed again from them; that"
-        " they are those that were given, only the study's own record can show.",
-        "" if known == len(parts) else "doubt",
+        " they are those that were given, only the study's own record can show."
     )
-    appraisers = tuple(
+
+
+def _appraisers(outcomes: Outcomes) -> Grid:
+    from workbench.agreement import ARM_TITLES
+
+    rows = tuple(
         (
             said(one.name),
             said(ARM_TITLES[panel.arm]),
@@ -119,7 +129,10 @@ def study_blocks(study: GivenStudy, images: frozenset[str]) -> Iterator[Block]:
         for one in panel.appraisers
     )
     columns = ("who", "arm", "same again", "effectiveness", "miss rate", "false-alarm rate", "kappa, reference")
-    yield Grid("appraisers", columns, appraisers, "Each appraiser. Intervals are of 95 % and count parts.")
+    return Grid("appraisers", columns, rows, "Each appraiser. Intervals are of 95 % and count parts.")
+
+
+def _findings(outcomes: Outcomes) -> Grid:
     rows = tuple(
         (
             Cell(f"{number}, {result.check}"),
@@ -135,9 +148,7 @@ def study_blocks(study: GivenStudy, images: frozenset[str]) -> Iterator[Block]:
         )
         for number, result in enumerate(outcomes.results, 1)
     )
-    yield Grid("study findings", ("finding", "verdict", "figure", "what it says"), rows, "By the bands of the AIAG.")
-    for name, table in outcomes.tables.items():
-        yield of_frame(name, table)
+    return Grid("study findings", ("finding", "verdict", "figure", "what it says"), rows, "By the bands of the AIAG.")
 
 
 def _share(rate: Rate) -> Cell:
