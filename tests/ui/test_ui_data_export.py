@@ -106,3 +106,5 @@ def test_one_sentence_of_the_gravest_and_how_many_checks_there_are():
     lines = [result("ok", "Fine."), result("warn", "7.5 % of <b> leak. They flatter."), result("ok", "Fine too.")]
     assert checks.verdict_of(lines)[1] == "7.5 % of <b> leak. (3 checks: 1 look here, 2 ok)"
     assert checks.verdict_of([result("ok", "None of 3 is dark.")])[1] == "None of 3 is dark."
+    open_one = result("unknown", "It cannot be told. Add images. Others do.")
+    assert checks.verdict_of([open_one])[1] == "It cannot be told. Add images."

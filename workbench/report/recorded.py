@@ -110,7 +110,10 @@ def overruled_results(entries: Sequence[Entry] | None, predictions: Predictions)
         predictions: What it says of each image, for the units that images come in.
     """
     if not entries:
-        why = "No decision about this model is in the journal of this machine: how often people overrule it is unknown."
+        why = (
+            "No decision about this model is in the journal of this machine: how often people overrule it is unknown."
+            " Record decisions on Defects to know."
+        )
         return [CheckResult("overruled", "unknown", why)]
     hits = [entry.overruled is not None for entry in entries]
     rate = share(hits, _units(entries, predictions))

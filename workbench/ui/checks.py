@@ -64,12 +64,14 @@ def gravest(results: Sequence[CheckResult]) -> Outcome:
 
 
 def verdict_of(results: Sequence[CheckResult]) -> tuple[str, str]:
-    """The chip of the gravest of some results, as HTML, and what it says; grey where there are none."""
+    """The chip of the gravest of some results, as HTML, and what it says, of what cannot be told with what would help;
+    grey where there are none."""
     if not results:
         return gallery.chip(NOT_YET, "plain"), ""
     counts, worst = Counter[str](result.verdict for result in results), gravest(results)
     first = next(result for result in results if result.verdict == worst)
-    sentence = shortened(_SENTENCES.split(first.sentence, maxsplit=1)[0], LONGEST_SUMMARY)
+    told = 2 if worst == "unknown" else 1
+    sentence = shortened(" ".join(_SENTENCES.split(first.sentence)[:told]), told * LONGEST_SUMMARY)
     parts = ", ".join(f"{counts[verdict]:,} {CHIP_WORDS[verdict][0]}" for verdict in ORDER if counts[verdict])
     more = "" if len(results) == 1 else f" ({len(results):,} checks: {parts})"
     return gallery.chip(*CHIP_WORDS[worst]), f"{sentence}{more}"

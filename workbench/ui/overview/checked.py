@@ -86,7 +86,7 @@ def _row(scope: Scope, standing: Standing) -> None:
     subject.page_link(page, label=f"**{check.title}**", query_params=url.link())
     with finding.container(gap="xxsmall"):
         said = checks.verdict_of(results)[1] if standing.result is not None else checks.NOT_YET.capitalize()
-        st.caption(plain(said, checks.LONGEST_SUMMARY + 120))
+        st.caption(plain(said, 2 * checks.LONGEST_SUMMARY + 120))
         st.caption(f"Criterion: {plain(standing.criterion, 300)}")
         if standing.accepted is not None:
             st.markdown(f":material/handshake: {plain(accepted_words(standing.accepted), 900)}")
