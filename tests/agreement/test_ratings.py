@@ -14,9 +14,9 @@ GOOD = "Ada,1,1,reject,reject"
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ("Ada,1,1,1,0", "Row 3: nothing says whether '1' rejects"),
-        ("Ada,2,1,,pass", "Row 3 has no answer"),
-        (",2,1,pass,pass", "Row 3 names no inspector"),
+        ("Ada,1,1,1,0", "Line 3: nothing says whether '1' rejects"),
+        ("Ada,2,1,,pass", "Line 3 has no answer"),
+        (",2,1,pass,pass", "Line 3 names no inspector"),
         ("Ada,,1,pass,pass", "or no part"),
         ("Ada,2,1.5,pass,pass", "trial is a whole number"),
         ("Ada,2,nan,pass,pass", "trial is a whole number"),
@@ -80,7 +80,14 @@ def test_every_form_that_spreadsheets_save_is_read_as_the_same_answers(form):
 def test_a_decimal_comma_is_refused_by_name_and_never_taken_for_another_number(refusal, cell):
     rows = f"inspector;part;trial;answer;seconds\nAda;1;1;ok;{cell}".encode()
     said = refusal(lambda: read_ratings(rows, "a.csv"))
-    assert f"Row 2: seconds is '{cell}', with a comma" in said
+    assert f"Line 2: seconds is '{cell}', with a comma" in said
+
+
+def test_the_line_that_is_named_is_that_of_an_editor(refusal):
+    text = b"sep=;\r\ninspector;part;trial;answer\r\n;;;\r\nAda;1;1;ok\r\n\r\nAda;2;1;perhaps\r\nAda;1;1;ok"
+    assert "Line 6: nothing says whether 'perhaps'" in refusal(lambda: read_ratings(text, "a.csv"))
+    twice = text.replace(b"perhaps", b"nok")
+    assert "Line 7 of a.csv decides again" in refusal(lambda: read_ratings(twice, "a.csv"))
 
 
 def test_a_workbook_is_no_csv(refusal):

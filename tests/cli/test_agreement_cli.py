@@ -30,6 +30,6 @@ def test_bad_input_ends_with_one_line(tmp_path, capsys):
     (tmp_path / "answers.csv").write_bytes(aiag_csv())
     assert run("--answers", tmp_path / "answers.csv", "--out", tmp_path / "out") == 2
     said = capsys.readouterr().err
-    assert said.startswith("workbench: Row 2: nothing says whether '1' rejects")
+    assert said.startswith("workbench: Line 2: nothing says whether '1' rejects")
     assert said.count("\n") == 1
     assert not (tmp_path / "out").exists()

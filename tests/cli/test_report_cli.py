@@ -50,6 +50,9 @@ def test_a_report_is_written_checked_and_found_out(home, capsys) -> None:
         ["--verify", "note.md", "--out", "r.html"],
         ["--model", "corner", "--images", "parts", "--out", "r.html", "--sections", "nothing"],
         ["--model", "corner", "--images", "parts", "--out", "r.html", "--note", "none.md"],
+        ["--model", "corner", "--images", "parts", "--out", "r.html", "--agreement", "none.csv"],
+        ["--model", "corner", "--images", "parts", "--out", "r.html", "--agreement", "note.md"],
+        ["--verify", "note.md", "--agreement", "note.md"],
     ],
 )
 def test_bad_input_is_one_line(options, home, capsys) -> None:

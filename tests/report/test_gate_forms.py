@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -118,3 +119,16 @@ def test_json_holds_no_infinity_and_lines_no_control_characters() -> None:
     assert [row["figure"] for row in facts["rulings"]] == [0.5, None]
     assert all(line.isprintable() for line in gate_lines(found))
     assert gate_lines(found)[1].startswith("FAIL    rule 1: ")
+
+
+def test_every_form_says_which_rules_were_put_to_which_models() -> None:
+    found = dataclasses.replace(result("pass"), digests={"rules": "ab" * 32, "new model": "cd" * 32})
+    said = f"Digests: rules {'ab' * 8}, new model {'cd' * 8}."
+    assert f"note    {said}" in gate_lines(found)
+    assert said.replace(".", r"\.").replace(":", r"\:") in gate_markdown(found)
+    assert json.loads(gate_json(found))["digests"] == dict(found.digests)
+    root = ElementTree.fromstring(gate_junit(found).encode())
+    assert {"digest of rules": "ab" * 32}.items() <= {
+        p.get("name"): p.get("value") for p in root.iter("property")
+    }.items()
+    assert_valid(root)

@@ -56,6 +56,16 @@ def test_a_question_without_chance_takes_no_share_of_the_level(tmp_path) -> None
     assert (rules.asked, rules.preprocessing.same) == (0, True)
 
 
+def test_rules_have_one_digest_however_they_are_written_and_another_when_any_is_loosened(tmp_path) -> None:
+    text = "[accuracy]\nmargin = 0.05\n[shortcuts]\n"
+    digest = rules_of(tmp_path, text).digest
+    assert (
+        rules_of(tmp_path, "# ours\nlevel = 0.95\n[shortcuts]\nknown = true\n[accuracy]\nmargin=5e-2").digest == digest
+    )
+    for loosened in (text.replace("0.05", "0.06"), text + "[churn]\nceiling = 0.5\n", "level = 0.9\n" + text):
+        assert rules_of(tmp_path, loosened).digest != digest
+
+
 def test_the_rules_of_the_demo_are_valid_and_ask_of_each_kind() -> None:
     rules = read_rules(shared("gate.toml"))
     assert None not in (

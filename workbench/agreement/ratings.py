@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.agreement.study_plan import ARM_TITLES, LONGEST_INSPECTOR, NO_MAPS, WITH_MAPS, StudyPlan
 from workbench.agreement.study_store import StudyAnswer
 from workbench.errors import InputError
-from workbench.files import csv_rows, unguarded
+from workbench.files import read_delimited, unguarded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +111,7 @@ def read_ratings(data: bytes | Path, name: str, rejects: str = "") -> Ratings:
             every other then means that it passes. Of 0 and 1 nothing says which, so that they need it.
 
     Raises:
-        InputError: It cannot be read so; the message names the first row and what is wrong with it.
+        InputError: It cannot be read so; the message names the first line and what is wrong with it.
     """
     if isinstance(data, Path):
         if not data.is_file():
@@ -119,7 +119,8 @@ def read_ratings(data: bytes | Path, name: str, rejects: str = "") -> Ratings:
         if data.stat().st_size > LARGEST_CSV:
             raise InputError(f"{data.name} is larger than {LARGEST_CSV >> 20} MB: split it by study.")
         data = data.read_bytes()
-    rows = csv_rows(data, name)
+    placed = [(where.capitalize(), row) for where, row in read_delimited(data, name).rows]
+    rows = [row for _, row in placed]
     if not rows:
         raise InputError(f"{name} holds no answers: write a row for each, below the names of the columns.")
     if missing := [column for column in ANSWER_COLUMNS if column not in rows[0]]:
@@ -128,8 +129,8 @@ def read_ratings(data: bytes | Path, name: str, rejects: str = "") -> Ratings:
         raise InputError(f"{name} has {len(rows):,} rows, more than {MOST_DECISIONS:,}: split it by study.")
     if rejects:
         _two_words(rows, name, rejects)
-    ratings = _ratings([_row(row, number, rejects) for number, row in enumerate(rows, 2)])
-    _check(ratings.frame, name)
+    ratings = _ratings([_row(row, where, rejects) for where, row in placed])
+    _check(ratings.frame, [where for where, _ in placed], name)
     return ratings
 
 
@@ -152,54 +153,52 @@ def _two_words(rows: Iterable[Mapping[str, Any]], name: str, rejects: str) -> No
         )
 
 
-def _row(row: Mapping[str, Any], number: int, rejects: str) -> tuple[Any, ...]:
+def _row(row: Mapping[str, Any], where: str, rejects: str) -> tuple[Any, ...]:
     def text(column: str, most: int = LONGEST_INSPECTOR) -> str:
         value = unguarded(str(row.get(column) or "").strip())
         if len(value) > most or not value.isprintable():
-            raise InputError(f"Row {number}: {column} has more than {most} characters, or some that cannot be printed.")
+            raise InputError(f"{where}: {column} has more than {most} characters, or some that cannot be printed.")
         return value
 
     inspector, part = text("inspector"), text("part", LONGEST_PART)
     if not inspector or not part:
-        raise InputError(f"Row {number} names no inspector or no part: fill both in.")
+        raise InputError(f"{where} names no inspector or no part: fill both in.")
     arm, kind = text("arm").casefold(), text("kind").casefold() or PERSON
     if arm not in ARM_TITLES or kind not in (PERSON, MACHINE):
         raise InputError(
-            f"Row {number}: arm is {NO_MAPS!r}, {WITH_MAPS!r} or empty, kind {PERSON!r} or {MACHINE!r}: correct it."
+            f"{where}: arm is {NO_MAPS!r}, {WITH_MAPS!r} or empty, kind {PERSON!r} or {MACHINE!r}: correct it."
         )
-    trial = _number(text("trial"), number, "trial")
+    trial = _number(text("trial"), where, "trial")
     if not 1 <= trial <= 1000 or trial != int(trial):
-        raise InputError(f"Row {number}: trial is a whole number from 1 to 1,000: correct it.")
+        raise InputError(f"{where}: trial is a whole number from 1 to 1,000: correct it.")
     reference = text("reference")
     return (
         inspector, kind, part, arm, int(trial),
-        _number(text("session"), number, "session"),
-        _rejected(text("answer"), number, rejects),
-        _rejected(reference, number, rejects) if reference else None,
-        _number(text("seconds"), number, "seconds"),
+        _number(text("session"), where, "session"),
+        _rejected(text("answer"), where, rejects),
+        _rejected(reference, where, rejects) if reference else None,
+        _number(text("seconds"), where, "seconds"),
     )  # fmt: skip
 
 
-def _number(text: str, number: int, column: str) -> float:
+def _number(text: str, where: str, column: str) -> float:
     if not text:
         return math.nan
     if DECIMAL_COMMA.fullmatch(text):
-        raise InputError(
-            f"Row {number}: {column} is {text!r}, with a comma: write a point for decimals, and no commas."
-        )
+        raise InputError(f"{where}: {column} is {text!r}, with a comma: write a point for decimals, and no commas.")
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not math.isfinite(value) or value < 0:
-        raise InputError(f"Row {number}: {column} is {text[:20]!r}, which is no number from 0 on: correct it.")
+        raise InputError(f"{where}: {column} is {text[:20]!r}, which is no number from 0 on: correct it.")
     return value
 
 
-def _rejected(text: str, number: int, rejects: str) -> bool:
+def _rejected(text: str, where: str, rejects: str) -> bool:
     word = text.casefold()
     if not word:
-        raise InputError(f"Row {number} has no answer: leave the row out where nobody decided.")
+        raise InputError(f"{where} has no answer: leave the row out where nobody decided.")
     if rejects:
         return word == rejects.strip().casefold()
     if word in REJECTS:
@@ -207,17 +206,17 @@ def _rejected(text: str, number: int, rejects: str) -> bool:
     if word in PASSES:
         return False
     raise InputError(
-        f"Row {number}: nothing says whether {text[:20]!r} rejects the part: write reject and pass, or say which word"
+        f"{where}: nothing says whether {text[:20]!r} rejects the part: write reject and pass, or say which word"
         " rejects."
     )
 
 
-def _check(frame: pd.DataFrame, name: str) -> None:
+def _check(frame: pd.DataFrame, places: Sequence[str], name: str) -> None:
     """Refuse what contradicts itself."""
     who = ["inspector", "kind", "part", "arm", "trial"]
     if (again := frame.duplicated(who)).any():
-        first = int(again.to_numpy().argmax()) + 2
-        raise InputError(f"Row {first} of {name} decides again what an earlier row does: number the trials.")
+        first = places[int(again.to_numpy().argmax())]
+        raise InputError(f"{first} of {name} decides again what an earlier row does: number the trials.")
     if frame["inspector"].nunique() > MOST_APPRAISERS:
         raise InputError(f"{name} has more than {MOST_APPRAISERS} inspectors: split it by study.")
     known = frame.dropna(subset=["defect"])

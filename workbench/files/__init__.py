@@ -9,6 +9,7 @@ from workbench import handed_on
 if TYPE_CHECKING:
     from workbench.files.apart import read_apart, wanted
     from workbench.files.check_results import FINDINGS, TABLES_IN, CheckResult, Outcome, findings_text, result_row
+    from workbench.files.delimited import read_delimited
     from workbench.files.digests import Stamp, file_digest, stamp_from, stamp_of, store
     from workbench.files.disk import open_file, read_file
     from workbench.files.folders import CACHE_VARIABLE, JOURNAL_VARIABLE, cache_folder, data_folder
@@ -35,6 +36,7 @@ __getattr__ = handed_on(
         "parquet_images": "ParquetCells",
         "sheets": "frame_csv to_csv unguarded",
         "table_limits": "Table",
+        "delimited": "read_delimited",
         "tables": "csv_rows read_shards read_table",
         "zips": "open_zip",
     },

@@ -15,8 +15,8 @@ from workbench.report.gate_rulings import OUTCOMES, GateOutcome, Ruling
 from workbench.texts import escaped, sentence_list
 
 GATE_MARKS: dict[GateOutcome, str] = {"pass": "ok     ", "fail": "FAIL   ", "not enough": "unknown"}
-COMMENTED_IMAGES = 5
-"""Images of a finding that a comment names; the other forms name them all."""
+DIGEST_SHOWN, COMMENTED_IMAGES = 16, 5
+"""Signs of a digest in a sentence; images of a finding that a comment names; the other forms name them all."""
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped: readers take such a file for an empty one, without a failure."""
 
@@ -24,7 +24,8 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def gate_lines(result: Gate) -> list[str]:
     """A line a ruling, the notes and the headline, without control characters."""
     lines = [f"{GATE_MARKS[ruling.outcome]} {ruling.rule}: {ruling.sentence}" for ruling in result.rulings]
-    return [_visible(line) for line in (*lines, *(f"note    {note}" for note in result.notes), result.headline)]
+    lines += [f"note    {note}" for note in _told(result)]
+    return [_visible(line) for line in (*lines, result.headline)]
 
 
 def gate_json(result: Gate) -> str:
@@ -33,6 +34,7 @@ def gate_json(result: Gate) -> str:
         "outcome": result.outcome,
         "headline": result.headline,
         **{name: getattr(result, name) for name in ("old", "new", "images", "level", "failing")},
+        "digests": dict(result.digests),
         "notes": list(result.notes),
         "rulings": [
             {name: _plain(value) for name, value in dataclasses.asdict(ruling).items()} for ruling in result.rulings
@@ -55,7 +57,13 @@ def gate_markdown(result: Gate) -> str:
         "",
     ]
     table = ["| Rule | Outcome | Finding |", "| --- | --- | --- |", *rows, ""]
-    return _encodable("\n".join([*head, *table, *(f"- {_cell(note)}" for note in result.notes), ""]))
+    return _encodable("\n".join([*head, *table, *(f"- {_cell(note)}" for note in _told(result)), ""]))
+
+
+def _told(result: Gate) -> list[str]:
+    """The notes, and what was asked of what, by the beginnings of digests."""
+    named = [f"{name} {digest[:DIGEST_SHOWN]}" for name, digest in result.digests.items()]
+    return [*result.notes, *([f"Digests: {', '.join(named)}."] if named else [])]
 
 
 def _finding(ruling: Ruling) -> str:
@@ -81,12 +89,13 @@ def gate_junit(result: Gate) -> str:
         f' errors="{counts["not enough"]}" skipped="0" time="0"'
     )
     facts = {"old": result.old, "new": result.new, "images": result.images, "outcome": result.outcome}
+    facts |= {f"digest of {name}": digest for name, digest in result.digests.items()}
     properties = "".join(f'<property name="{key}" value={_attribute(value)}/>' for key, value in facts.items())
     cases = "\n".join(_case(ruling) for ruling in result.rulings)
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n<testsuite {suite}>\n'
         f"<properties>{properties}</properties>\n{cases}\n"
-        f"<system-out>{_body((result.headline, *result.notes))}</system-out>\n<system-err/>\n"
+        f"<system-out>{_body((result.headline, *_told(result)))}</system-out>\n<system-err/>\n"
         "</testsuite>\n</testsuites>\n"
     )
 

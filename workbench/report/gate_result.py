@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ class Gate:
         notes: What a reader must know beside them, one sentence each.
         level: With which confidence the rules hold together.
         failing: With which confidence each alone is shown to be broken.
+        digests: Of the rules, and where known of either model and of the images, by name: what was asked of what.
     """
 
     old: str
@@ -47,6 +48,7 @@ class Gate:
     notes: tuple[str, ...]
     level: float
     failing: float
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def outcome(self) -> GateOutcome:
@@ -121,9 +123,14 @@ def gate(
     found += [*decision_rulings(pair, rules, levels), *steady(pair)]
     if pair.items:
         found += _asked_again(pair, part, rules, levels, null, folder, report)
-    return Gate(
-        old.name, new.name, images.name, tuple(found), _notes(pair, counted, rules), levels.passing, levels.failing
-    )
+    digests = {
+        "rules": rules.digest,
+        "old model": old.classifier.key,
+        "new model": new.classifier.key,
+        "images": images.key,
+    }
+    notes = _notes(pair, counted, rules)
+    return Gate(old.name, new.name, images.name, tuple(found), notes, levels.passing, levels.failing, digests)
 
 
 def no_gate(old: str, new: str, images: ImageSet, counted: Eligible, rules: GateRules) -> Gate:
@@ -132,7 +139,8 @@ def no_gate(old: str, new: str, images: ImageSet, counted: Eligible, rules: Gate
     levels = Levels.shared(rules.level, rules.asked)
     ruling = untold("images", f"None of the images counts. Left out: {why}.")
     rulings = (*unseen_rulings(counted), ruling)
-    return Gate(old, new, images.name, rulings, counted.notes, levels.passing, levels.failing)
+    digests = {"rules": rules.digest, "images": images.key}
+    return Gate(old, new, images.name, rulings, counted.notes, levels.passing, levels.failing, digests)
 
 
 def _asked_again(

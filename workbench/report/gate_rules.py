@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -187,6 +188,11 @@ class GateRules(Strict):
     shortcuts: ShortcutsRule | None = None
     evidence: EvidenceRule | None = None
     reasons: ReasonsRule | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all settings, those that the file leaves out too."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @property
     def asked(self) -> int:
