@@ -171,10 +171,10 @@ def _ramp(many: int, seam: int, *, first: bool, last: bool) -> NDArray[np.float3
     return np.asarray((rise if first else flat) * (rise[::-1] if last else flat), np.float32)
 
 
-def crops_of(images: Sequence[Seen], box: Box, rng: np.random.Generator) -> list[Crop]:
-    """What up to `DECOYS` images show at a place, drawn among those whose defect lies elsewhere."""
+def crops_of(images: Sequence[Seen], box: Box, rng: np.random.Generator, most: int = DECOYS) -> list[Crop]:
+    """What some images show at a place, `most` of them drawn among those whose defect lies elsewhere."""
     free = [image for image in images if image.free(box)]
-    return [cut(free[i], box) for i in rng.permutation(len(free))[:DECOYS]]
+    return [cut(free[i], box) for i in rng.permutation(len(free))[:most]]
 
 
 def as_strong(host: Pixels, box: Box, strength: float, crops: Sequence[Crop]) -> Pixels:
@@ -197,7 +197,7 @@ def exchanged(
 ) -> Pixels | None:
     """An image with a place as one of the others shows it; a decoy with another place as large, as strongly; None
     where there is none."""
-    crops = crops_of(others, box, rng)
+    crops = crops_of(others, box, rng, 1)
     if not crops:
         return None
     if not decoy:
