@@ -9,7 +9,7 @@ from torch import nn
 import workbench as wb
 from workbench.cues import search, study_of, transplant
 from workbench.cues.cuts import Seen, cut, seen
-from workbench.cues.exchanged import agreement, likeness_of, named, places
+from workbench.cues.exchanged import agreement, likeness_of, named, places, whole
 
 SIDE = 32
 
@@ -107,6 +107,43 @@ def test_a_window_that_cuts_its_cue_grows_until_it_holds_it(tmp_path):
     assert left <= 9 / SIDE
     assert right >= 19 / SIDE
     assert (bottom - top) * (right - left) <= 0.15
+
+
+def stamps(rng, light, rows=slice(12, 20), columns=slice(8, 16), many=8):
+    """Noisy images that show a bright rectangle."""
+    images = rng.normal(120, 4, (many, SIDE, SIDE, 3))
+    images[:, rows, columns] += light
+    return [Seen(image.clip(0, 255).astype(np.uint8)) for image in images]
+
+
+def test_a_place_that_cuts_a_stamp_is_grown_until_it_holds_it():
+    rng = np.random.default_rng(0)
+    own, others = stamps(rng, 80), stamps(rng, 0)
+    box, likeness = whole((0, 0, 0.5, 0.5), own, others)
+    assert box[2] >= 20 / SIDE
+    assert box[:2] == (0, 0)
+    assert box[3] <= 0.75
+    assert likeness.of(cut(own[0], box)) == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("box", [(0.25, 0.125, 0.75, 0.625), (0.5, 0.5, 1, 1)])
+def test_a_place_that_holds_a_stamp_or_none_stays_as_it_is(box):
+    rng = np.random.default_rng(1)
+    assert whole(box, stamps(rng, 80), stamps(rng, 0))[0] == box
+
+
+def test_what_surrounds_a_place_as_well_does_not_make_it_grow():
+    rng = np.random.default_rng(2)
+    everywhere = stamps(rng, 80, slice(None), slice(None, None, 2))
+    assert whole((0.25, 0.25, 0.5, 0.5), everywhere, stamps(rng, 0))[0] == (0.25, 0.25, 0.5, 0.5)
+
+
+def test_a_defect_is_in_the_way_of_growth():
+    rng = np.random.default_rng(3)
+    spared = np.zeros((SIDE, SIDE), bool)
+    spared[17:20, 8:16] = True
+    own = [Seen(image.image, spared) for image in stamps(rng, 80)]
+    assert whole((0, 0, 0.5, 0.5), own, stamps(rng, 0))[0] == (0, 0, 0.5, 0.5)
 
 
 def test_contents_agree_where_they_show_the_same():

@@ -50,6 +50,10 @@ CARRIED = 0.5
 """The likeness above which an image shows what those of the class do."""
 AGREE = 0.5
 """The least agreement of what several images show at a place; with less, it is none."""
+RIM = 2.0
+"""Where the outermost line of a place differs this many times as much as the place does, what it shows is cut there."""
+GROWTHS = 4
+"""How often a place that cuts what it shows is grown, by a quarter of its edge."""
 CONTENT_EDGE = 12
 """Pixels a side at which contents are compared."""
 
@@ -214,13 +218,36 @@ def place_at(study: Study, target: str, box: Box, own: Sequence[Seen], others: S
     crops = _strongest(study, target, box, [cut(source, box) for source in own if source.free(box)], free[:HOSTS])
     if len({int(study.units[crop.source.place]) for crop in crops}) < LEAST_SHOWING or not free:
         return None
-    likeness = likeness_of(crops, [cut(host, box) for host in free])
+    box, likeness = whole(box, [crop.source for crop in crops], free)
+    crops = [cut(crop.source, box) for crop in crops if crop.source.free(box)]
     if agreement(crops, likeness.start) < AGREE:  # what matters there wanders
         return None
-    without = tuple(host for host in others if not likeness.shown(cut(host, box)))
+    without = tuple(host for host in others if host.free(box) and not likeness.shown(cut(host, box)))
     names = tuple(study.items[crop.source.place].name for crop in crops)
     content = Content(box, tuple(crops), without, likeness)
     return Cue("place", named(box), target, content, names, crops[0].pixels, box)
+
+
+def whole(box: Box, own: Sequence[Seen], others: Sequence[Seen]) -> tuple[Box, Likeness]:
+    """A place grown until what the class shows there does not reach its rim, as far as defects leave room, and its
+    likeness. Half of a stamp is another thing than a stamp or none: to leave one turns decisions that the stamp does
+    not."""
+    likeness = likeness_of([cut(source, box) for source in own], [cut(host, box) for host in others])
+    for _ in range(GROWTHS):
+        rims = np.square(likeness.line).sum(2)
+        most = RIM * float(rims.mean())
+        tall, wide = (box[2] - box[0]) / 4, (box[3] - box[1]) / 4
+        grown = (
+            max(box[0] - tall * (rims[0].mean() > most), 0.0),
+            max(box[1] - wide * (rims[:, 0].mean() > most), 0.0),
+            min(box[2] + tall * (rims[-1].mean() > most), 1.0),
+            min(box[3] + wide * (rims[:, -1].mean() > most), 1.0),
+        )
+        sides = [[image for image in images if image.free(grown)] for images in (own, others)]
+        if grown == box or len(sides[0]) < max(LEAST_SHOWING, len(own) // 2) or not sides[1]:
+            break
+        box, likeness = grown, likeness_of(*([cut(image, grown) for image in images] for images in sides))
+    return box, likeness
 
 
 def _strongest(study: Study, target: str, box: Box, crops: Sequence[Crop], hosts: Sequence[Seen]) -> list[Crop]:
