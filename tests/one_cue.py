@@ -53,5 +53,7 @@ def one_cue(monkeypatch):
         return [cue for cue in corners(study, target) if target == "scratch" and cue.name == CORNER]
 
     monkeypatch.setattr(cue_search, "PROPOSERS", {"place": proposed})
-    # Half of the images exchanged show no stamp, so that it turns fewer decisions than a cue of the search would
+    # Half of the images exchanged show no stamp, and some that decoys are made of show one: the corner as it is turns
+    # fewer decisions than a cue of the search would, and its decoy more
     monkeypatch.setattr(cue_findings, "MATTERS", 0.1)
+    monkeypatch.setattr(cue_findings, "BY_DECOYS", 0.6)

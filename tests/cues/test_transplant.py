@@ -2,12 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from cornered import CORNER, Painted, ReadsCorner
 
 import workbench as wb
-from workbench.cues import Cue, search, study_of, transplant
+from workbench.cues import Cue, Transplant, Turned, search, study_of, transplant
 from workbench.cues.cue_findings import judged
+from workbench.stats import mean_of, share
 
 pytest_plugins = ["cornered"]
 
@@ -55,3 +57,30 @@ def test_a_class_of_too_few_verdicts_is_named_as_not_looked_for(parts, classifie
     reasons = {line.what: line.why for line in result.unsearched}
     assert {"the class “dark”", "the class “bright”"} <= reasons.keys()
     assert "Here it calls 8 images of 8 units so, and 60 images of 60 units otherwise." in reasons["the class “bright”"]
+
+
+def turned(flips, decoys, count=80):
+    """What an edit of so many images comes to: the cue turns some, its decoy the last of them."""
+    own, decoy = np.arange(count) < flips * count, np.arange(count) >= (1 - decoys) * count
+    frame = pd.DataFrame({"turned": own * 1.0, "decoy": decoy * 1.0, "unit": np.arange(count)})
+    return Turned(frame, share(own), share(decoy), mean_of(own * 1.0 - decoy), 0.0001)
+
+
+@pytest.mark.parametrize(
+    ("put", "taken", "accused"),
+    [
+        ((0.9, 0.0), (0.9, 0.0), True),
+        ((0.1, 0.1), (0.6, 0.1), True),  # one way alone proves, where the other says nothing
+        ((0.1, 0.0), (0.78, 0.5), False),  # half as many turn by a change of that size alone
+        ((0.0, 0.4), (0.7, 0.1), False),  # to put it on turns fewer than its decoy: taken away, it was not the cue
+        (None, (0.7, 0.1), True),
+        ((0.15, 0.0), None, False),
+    ],
+)
+def test_a_cue_is_accused_only_where_it_is_the_cue_that_turns(parts, classifier, put, taken, accused):
+    study = study_of(classifier, list(parts), wb.predict(classifier, parts))
+    cue = Cue("place", "corner", "bright", Painted(CORNER, slice(0, 8)))
+    ways = [None if way is None else turned(*way) for way in (put, taken)]
+    (finding,) = judged(study, [Transplant(cue, *ways)])
+    assert finding.accused == accused
+    assert accused or finding.verdict in ("looks", "clear")

@@ -9,7 +9,7 @@ from typing import Literal
 from workbench.cues.cue import Cue, Kind
 from workbench.cues.cue_sample import Study
 from workbench.cues.defect_followed import Followed
-from workbench.cues.proof_power import combined
+from workbench.cues.proof_power import BY_DECOYS, combined
 from workbench.cues.transplant import Transplant, Turned
 from workbench.predictions import good_class
 from workbench.stats import SIGNIFICANT, holm
@@ -152,7 +152,8 @@ def _verdict(study: Study, tried: Transplant, p: float) -> Verdict:
     ways = [way for way in (tried.put, tried.taken) if way is not None and way.enough]
     if not ways:
         return "too few"
-    if p <= SIGNIFICANT and any(_matters(way) for way in _proofs(study, tried)):
+    proofs = _proofs(study, tried)
+    if p <= SIGNIFICANT and any(_matters(way) for way in proofs) and not any(_against(way) for way in ways):
         return "shortcut" if _spared(study, tried.cue) else "leans"
     return "looks" if any((way.flips.value or 0) >= MATTERS for way in ways) else "clear"
 
@@ -167,8 +168,17 @@ def _covers(finding: Finding, findings: Sequence[Finding]) -> bool:
 
 
 def _matters(way: Turned) -> bool:
-    beyond = (way.flips.value or 0) - (way.decoys.value or 0)
-    return min(beyond, way.effect.value or 0) >= MATTERS and (way.effect.low or 0) > 0
+    flips, decoys = way.flips.value or 0, way.decoys.value or 0
+    return (
+        min(flips - decoys, way.effect.value or 0) >= MATTERS
+        and (way.effect.low or 0) > 0
+        and decoys <= BY_DECOYS * flips
+    )
+
+
+def _against(way: Turned) -> bool:
+    """Whether a decoy is shown to turn more than the cue: then what the other way turned is not the cue's doing."""
+    return way.effect.high is not None and way.effect.high < 0
 
 
 def _most(finding: Finding) -> float:

@@ -13,6 +13,8 @@ from workbench.stats import SIGNIFICANT
 
 TURNS = 0.5
 """The share of decisions that a cue turns whose discovery is asked about."""
+BY_DECOYS = 1 / 3
+"""Where decoys turn more than this share of what a cue does, any change of that size turns decisions."""
 RUNS = 500
 
 
@@ -30,26 +32,28 @@ def combined(chances: Sequence[float]) -> float:
 
 
 def power_of(study: Study, transplants: Sequence[Transplant]) -> float | None:
-    """The chance that a cue which turns `TURNS` of the decisions would have been proven, had it been among those that
+    """The chance that a cue which turns `TURNS` of the decisions would have been accused, had it been among those that
     were tried: simulated on the images and units that were edited, with the decoys as they came out, at the level of
-    Holm's first step, by the normal limit of the sign flips, and shown by one of both ways alone. The least over the
-    classes; None where nothing was tried.
+    Holm's first step, by the normal limit of the sign flips, and shown by one of both ways alone. The median over what
+    was tried of a class, the least over the classes; None where nothing was tried.
     """
     rng = np.random.default_rng(study.seed)
-    powers: dict[str, float] = {}
+    powers: dict[str, list[float]] = {}
     for tried in transplants:
         ways = [way for way in (tried.put, tried.taken) if way is not None and way.enough]
-        if ways and tried.cue.target not in powers:
-            powers[tried.cue.target] = max(_power(way, len(ways), len(transplants), rng) for way in ways)
-    return min(powers.values()) if powers else None
+        if ways:
+            own = powers.setdefault(tried.cue.target, [])
+            own.append(max(_power(way, len(ways), len(transplants), rng) for way in ways))
+    return min(float(np.median(own)) for own in powers.values()) if powers else None
 
 
 def _power(way: Turned, ways: int, tried: int, rng: np.random.Generator) -> float:
     units = np.unique(way.frame["unit"].to_numpy(np.intp), return_inverse=True)[1]
     decoys = way.frame["decoy"].to_numpy(np.float64)
-    effects = (rng.random((RUNS, len(units))) < TURNS) - decoys
+    turns = rng.random((RUNS, len(units))) < TURNS
+    effects, apart = turns - decoys, (decoys >= TURNS).mean() <= BY_DECOYS * turns.mean(1)
     sums = np.stack([np.bincount(units, effect) for effect in effects])
     total, spread = sums.sum(1), np.sqrt((sums**2).sum(1))
     chances = [math.erfc(z / math.sqrt(2)) if z > 0 else 1.0 for z in total / np.maximum(spread, 1e-12)]
     both = [combined([p, *[1.0] * (ways - 1)]) for p in chances]
-    return float(np.mean(tried * np.array(both) <= SIGNIFICANT))
+    return float(np.mean(apart & (tried * np.array(both) <= SIGNIFICANT)))
