@@ -24,7 +24,7 @@ import torch
 from bench_cues import DECIDES, accused, kept_net, named, score_of, share
 from numpy.typing import NDArray
 from places_alone import shortcuts
-from planted_cues import LABELS, SIZE, TEST, Case, Laid, bare, laid, loaded, on_disk, place_of
+from planted_cues import EDGES, LABELS, SIZE, TEST, Case, Laid, bare, laid, loaded, on_disk, place_of
 from torch import nn
 
 import workbench as wb
@@ -62,7 +62,7 @@ class Asked:
     @property
     def middle(self) -> tuple[float, float]:
         """Where the middle of the fixed stamp lies, as shares of height and width."""
-        edge = (14, 12, 10)[self.case.strength]
+        edge = EDGES[self.case.strength]
         return tuple((start + edge / 2) / SIZE for start in place_of(self.case.seed, edge))  # type: ignore[return-value]
 
 
@@ -174,7 +174,7 @@ def run(line: Mapping[str, object], nets: Path) -> dict[str, object]:
     """What each says of one model."""
     case = Case(**{field.name: line[field.name] for field in dataclasses.fields(Case)})  # type: ignore[arg-type]
     data = laid(case, 1, bare(case.seed, 1, TEST))
-    classifier = loaded(kept_net(case, nets, 0))
+    classifier = loaded(kept_net(case, nets))
     with tempfile.TemporaryDirectory() as folder:
         images = on_disk(Path(folder), data)
         asked = Asked(case, classifier, data, images, wb.predict(classifier, images))
