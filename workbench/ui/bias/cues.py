@@ -21,6 +21,7 @@ from workbench.cues import (
     class_verdict,
     conclusions_of,
     costs_of,
+    error_words,
     power_words,
     trials_table,
     tried_table,
@@ -51,6 +52,7 @@ def section(scope: Scope, search: Search) -> None:
     for line in conclusions_of(search):
         _verdict(line)
     st.caption(_looked_at(scope, search))
+    st.caption(error_words())
     with st.container(horizontal=True):
         meaning()
     if search.accused:
