@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import draw, evidence, explain, findings, gallery, likeness, maps, results, runs, strip, url
+from workbench.ui import draw, evidence, explain, findings, gallery, league, likeness, maps, results, runs, strip, url
 from workbench.ui.loading import notice
 
 view = gallery.image_view(runs.current_view())
@@ -31,9 +31,11 @@ with left:
     explain.notes(view.model)
 if answered:
     with right:
-        settings = explain.controls(view, decision)
+        settings = explain.controls(view, decision, league.chosen(view))
+        league.note(view, settings)
         attributions, lines = maps.maps(view, decision, settings)
     with left:
         likeness.notice(view, warning)
     if attributions:
         evidence.section(view, attributions, lines)
+    league.section(view)

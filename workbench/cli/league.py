@@ -12,6 +12,7 @@ from workbench.cli.images import ImagesOption, ReadOption, load, show
 from workbench.cli.meter import Meter
 from workbench.cli.written import tell, write_findings
 from workbench.errors import InputError
+from workbench.evidence import LEAGUE_DECISIONS
 from workbench.files import FINDINGS, TABLES_IN
 
 ROUNDS_IN = "maps"
@@ -23,7 +24,7 @@ def league(
     images: ImagesOption,
     out: Annotated[Path, typer.Option(help="The folder to write findings.json and tables/ to.")],
     read: ReadOption = None,
-    decisions: Annotated[int, typer.Option(help="How many decisions each method explains.")] = 24,
+    decisions: Annotated[int, typer.Option(help="How many decisions each method explains.")] = LEAGUE_DECISIONS,
     method: Annotated[
         list[str] | None,
         typer.Option(

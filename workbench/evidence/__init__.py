@@ -9,10 +9,10 @@ from workbench import handed_on
 if TYPE_CHECKING:
     from workbench.evidence.accord import reading
     from workbench.evidence.card import CHECKS, Check, assess, examine
-    from workbench.evidence.entrants import Entrant
+    from workbench.evidence.entrants import LEAGUE_DECISIONS, Entrant
     from workbench.evidence.finding import Finding, Verdict
     from workbench.evidence.league_order import League, Standing, Standings, standings
-    from workbench.evidence.league_run import LEAGUE_DECISIONS, league
+    from workbench.evidence.league_run import league
     from workbench.evidence.league_words import league_result, league_rows, league_sentence
     from workbench.evidence.location import agreement
     from workbench.evidence.planted import ErrorRates, error_rates
@@ -22,9 +22,9 @@ __getattr__ = handed_on(
     __name__,
     {
         "card": "CHECKS Check assess examine",
-        "entrants": "Entrant",
+        "entrants": "LEAGUE_DECISIONS Entrant",
         "finding": "Finding Verdict",
-        "league_run": "LEAGUE_DECISIONS league",
+        "league_run": "league",
         "league_words": "league_result league_rows league_sentence",
         "location": "agreement",
         "accord": "reading",

@@ -13,6 +13,8 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     from workbench.models import Classifier
 
+LEAGUE_DECISIONS = 24
+"""How many decisions each explains."""
 LONG = 250
 """Evaluations from which a method enters only where it is asked for."""
 OTHER_SETTINGS: tuple[tuple[str, Mapping[str, object]], ...] = (

@@ -13,7 +13,7 @@ import numpy as np
 from workbench.attribution import METHODS, UNBELIEVABLE, Attribution, attribute
 from workbench.errors import InputError
 from workbench.evidence.contest import Bout, bout
-from workbench.evidence.entrants import Entrant, entrants_of
+from workbench.evidence.entrants import LEAGUE_DECISIONS, Entrant, entrants_of
 from workbench.evidence.league_order import League
 from workbench.evidence.removal import EVEN, FLAT
 from workbench.files import key, read_value, write_value
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from workbench.models import Classifier
 
-LEAGUE_DECISIONS = 24
-"""How many decisions are explained by each method."""
 LABELS_DEALT = 999
 """Of the labels, to see whether the model's decisions have to do with them."""
 MOST_SAID = 160

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -17,6 +17,9 @@ from workbench.texts import shown
 from workbench.ui import choice, photographs, runs, selection, sidebar, url, warm, window
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView, View
+
+if TYPE_CHECKING:
+    from workbench.evidence import Entrant
 
 SHOWN_EDGE = 800
 """Longest side, in pixels, of what the screen shows; downloads carry the raw values."""
@@ -91,20 +94,28 @@ def notes(model: choice.ModelChoice) -> None:
         st.warning(note, icon=":material/warning:")
 
 
-def controls(view: ImageView, decision: Decision) -> Settings:
-    """Choose what is explained, by which methods, with which settings."""
-    names = {*st.session_state.get("method", ()), *st.query_params.get_all("method")}
+def controls(view: ImageView, decision: Decision, league: Entrant | None = None) -> Settings:
+    """Choose what is explained, by which methods, with which settings.
+
+    Args:
+        view: With the image.
+        decision: The predictions, and the row of the image.
+        league: The method, with its settings, that is drawn unless told; the usual ones where missing.
+    """
+    usual = FIRST if league is None else (league.method,)
+    names = {*st.session_state.get("method", ()), *st.query_params.get_all("method"), *usual}
     options = [name for name in METHODS if name in COMMON or name in names]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         aim, why = _aim(view.item, decision)
         with st.popover("Settings", icon=":material/tune:"):
-            params = _params(view)
+            params = _params(view, dict(league.settings) if league else {})
         _more_methods(view.model, options)
     answer = url.pills(
         "Methods",
         options,
         key="method",
-        default=FIRST,
+        default=usual,
+        stated=league is not None,
         format_func=lambda name: METHODS[name].title,
         label_visibility="collapsed",
         wrap=True,
@@ -181,27 +192,18 @@ def _aim(item: ImageItem, decision: Decision) -> tuple[dict[str, Any], str]:
     return aim, reasons.get(target, positive_one)
 
 
-def _params(view: ImageView) -> dict[str, Any]:
-    """The settings of the methods, as the popover gives them."""
+def _params(view: ImageView, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the methods, as the popover gives them; `chosen` are those that hold unless told."""
     params: dict[str, Any] = {}
     left, right = st.columns([2, 1])
     with left:
-        params["baseline"] = url.select(
-            "Baseline",
-            list(BASELINES),
-            key="baseline",
-            default=STANDARD["baseline"],
-            format_func=lambda name: f"{name}: {BASELINES[name]}",
-            help=(
-                "The reference without evidence that integrated gradients, occlusion and others compare the image with."
-            ),
-        )
+        params["baseline"] = _baseline(chosen)
     with right:
         preprocessing = view.model.preprocessing or choice.classifier(view.model).preprocessing
         if not (preprocessing.bands and params["baseline"] == "blur"):  # a copy in RGB has other channels
             values = preprocessing.baseline(params["baseline"], photographs.fitted(view.item, SHOWN_EDGE))
             st.image(preprocessing.image(values), width=96, caption="Baseline", output_format="PNG")
-    params["layer"] = _layer(view.model)
+    params["layer"] = _layer(view.model, chosen.get("layer"))
     steps = url.slider("Steps (integrated gradients); 0 = automatic", 0, 400, key="steps", default=0, step=10)
     params["n_steps"] = steps or None
     params["samples"] = url.slider(
@@ -216,22 +218,44 @@ def _params(view: ImageView) -> dict[str, Any]:
         step=0.05,
     )
     params["window"] = url.slider(
-        "Window (occlusion), as a share of the edge", 0.05, 0.5, key="window", default=STANDARD["window"], step=0.025
+        "Window (occlusion), as a share of the edge",
+        0.05,
+        0.5,
+        key="window",
+        default=chosen.get("window", STANDARD["window"]),
+        step=0.025,
+        stated="window" in chosen,
     )
     return params
 
 
-def _layer(model: choice.ModelChoice) -> str | None:
-    """The layer for the CAM methods; None for the one that suits the model."""
+def _baseline(chosen: Mapping[str, Any]) -> str:
+    """The reference without evidence."""
+    return url.select(
+        "Baseline",
+        list(BASELINES),
+        key="baseline",
+        default=chosen.get("baseline", STANDARD["baseline"]),
+        stated="baseline" in chosen,
+        format_func=lambda name: f"{name}: {BASELINES[name]}",
+        help=("The reference without evidence that integrated gradients, occlusion and others compare the image with."),
+    )
+
+
+def _layer(model: choice.ModelChoice, chosen: str | None) -> str | None:
+    """The layer for the CAM methods; None for the one that suits the model. `chosen` is the one that holds unless
+    told."""
     if not warm.torch_ready():
         st.caption("Layers can be chosen once the model is loaded.")
-        return st.query_params.get("layer", "").removeprefix("=") or None
+        return st.query_params.get("layer", "").removeprefix("=") or chosen
     layers = choice.classifier(model).layers
     names = {url.named(name, (AUTOMATIC,)): name for name in layers}
     answer = url.select(
         "Layer (Grad-CAM family)",
         [AUTOMATIC, *reversed(names)],
         key="layer",
+        default=url.named(chosen, (AUTOMATIC,)) if chosen is not None and chosen in layers else AUTOMATIC,
+        stated=chosen in layers,
         format_func=lambda option: (
             f"{names[option]} ({' x '.join(map(str, layers[names[option]]))})"
             if option in names

@@ -14,7 +14,13 @@ from workbench.catalog import home
 from workbench.ui import url
 
 START = "index"
-SUBJECTS = {"attribution-method": "methods", "evidence": "methods", "card-errors": "methods", "agreement": "methods"}
+SUBJECTS = {
+    "attribution-method": "methods",
+    "evidence": "methods",
+    "card-errors": "methods",
+    "agreement": "methods",
+    "league": "methods",
+}
 """The topics of those subjects of "What does this mean?" that belong to another topic than the page they stand on."""
 _FENCE = re.compile(r"^(```.*?^```$)", re.DOTALL | re.MULTILINE)
 _LEFT_OUT = re.compile(r"\A---\n.*?^---\n|<!--.*?-->\n?|!\[[^\]]*\]\([^)]*\)", re.DOTALL | re.MULTILINE)

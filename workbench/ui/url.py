@@ -81,13 +81,14 @@ def select(
     key: str,
     default: str | None = None,
     free: bool = False,
+    stated: bool = False,
     format_func: Callable[[str], str] = str,
     **settings: Any,
 ) -> str:
     """A `st.selectbox`; with `free`, what the visitor types is taken too.
 
     A browser goes by the label of the option and keeps that of an earlier run, so it is told where the chosen one is
-    reworded.
+    reworded. A default that is `stated` stands in the address too: a server that knows less has another one.
     """
     default = options[0] if default is None else default
 
@@ -112,7 +113,7 @@ def select(
             st.selectbox(label, options, index=place, key=key, format_func=words, accept_new_options=free, **settings)
         )
 
-    return _bound(key, default, parse, draw)
+    return _bound(key, default, parse, draw, stated)
 
 
 def _words(options: Sequence[str], format_func: Callable[[str], str]) -> Callable[[str], str]:
@@ -194,10 +195,12 @@ def pills(
     *,
     key: str,
     default: Sequence[str],
+    stated: bool = False,
     format_func: Callable[[str], str] = str,
     **settings: Any,
 ) -> list[str]:
-    """A `st.pills` with any number of choices; none of them stands in the address as an empty value."""
+    """A `st.pills` with any number of choices; none of them stands in the address as an empty value; `stated` as for
+    `select`."""
     words = _words(options, format_func)
 
     def parse(raw: Sequence[str]) -> list[str] | None:
@@ -207,7 +210,7 @@ def pills(
     def draw(now: list[str]) -> list[str]:
         return st.pills(label, options, default=now, key=key, format_func=words, selection_mode="multi", **settings)
 
-    return _bound(key, list(default), parse, draw)
+    return _bound(key, list(default), parse, draw, stated)
 
 
 def ticks(options: Mapping[str, str], *, key: str, default: Sequence[str]) -> list[str]:
@@ -251,8 +254,10 @@ def several(
     return _bound(key, list(default), parse, draw)
 
 
-def slider(label: str, low: float, high: float, *, key: str, default: float, step: float, **settings: Any) -> float:
-    """A `st.slider` over whole numbers or decimals, as `default` is one."""
+def slider(
+    label: str, low: float, high: float, *, key: str, default: float, step: float, stated: bool = False, **settings: Any
+) -> float:
+    """A `st.slider` over whole numbers or decimals, as `default` is one; `stated` as for `select`."""
     kind = type(default)
 
     def parse(raw: Sequence[str]) -> float | None:
@@ -262,7 +267,10 @@ def slider(label: str, low: float, high: float, *, key: str, default: float, ste
             return None
         return value if low <= value <= high else None
 
-    return _bound(key, default, parse, lambda now: st.slider(label, low, high, now, step=step, key=key, **settings))
+    def draw(now: float) -> float:
+        return st.slider(label, low, high, now, step=step, key=key, **settings)
+
+    return _bound(key, default, parse, draw, stated)
 
 
 def number(label: str, low: float, high: float, *, key: str, default: float, step: float, **settings: Any) -> float:
@@ -316,7 +324,13 @@ def _decimal(raw: Sequence[str], low: float, high: float) -> float | None:
     return value if low <= value <= high else None
 
 
-def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], draw: Callable[[T], T]) -> T:
+def _bound(
+    key: str,
+    default: T,
+    parse: Callable[[Sequence[str]], T | None],
+    draw: Callable[[T], T],
+    stated: bool = False,
+) -> T:
     """Draw the widget with its value as default: a browser that lost its state falls back to that and reports it."""
     state = st.session_state
     now = _now(key, parse, default)
@@ -324,7 +338,7 @@ def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], dra
         state[key] = now
     state["drawn keys"].add(key)
     value = draw(now)
-    texts = [] if value == default else _written(value)
+    texts = [] if value == default and not stated else _written(value)
     if texts != st.query_params.get_all(key):
         if texts:
             st.query_params[key] = texts

@@ -1,0 +1,198 @@
+"""Which method suits the model: a league that is known chooses Explain's methods, and one can be held."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from pathlib import Path
+
+import streamlit as st
+
+from workbench.attribution import METHODS
+from workbench.evidence import (
+    LEAGUE_DECISIONS,
+    Entrant,
+    League,
+    Standing,
+    Standings,
+    league_rows,
+    league_sentence,
+    standings,
+)
+from workbench.files import cache_folder
+from workbench.texts import sentence_list
+from workbench.ui import choice, draw, explain, kept, kin
+from workbench.ui.cache import Slot, slot
+from workbench.ui.progress import Stoppable, guarded, offer
+from workbench.ui.text import plain
+from workbench.ui.view import View
+
+ROUNDS = "league"
+"""The folder in which each map's result is kept, so that a league that was stopped goes on."""
+MOST_ROUNDS = 20_000
+
+
+def known(view: View) -> tuple[League, Standings] | None:
+    """The league of this model and set, where one was held; nothing is computed."""
+    if view.predictions is None:
+        return None
+    result: League | None = kept.recall(_place(view), League, Entrant)
+    return None if result is None else (result, standings(result))
+
+
+def chosen(view: View) -> Entrant | None:
+    """The method, with its settings, that the league of this model and set puts forward; None where it puts forward
+    none, or there is no league."""
+    found = known(view)
+    return None if found is None or found[1].best is None else found[1].best.entrant
+
+
+def note(view: View, shown: explain.Settings) -> None:
+    """Above the maps: why these methods are drawn, where a league says so, or that none is to be believed."""
+    found = known(view)
+    if found is None:
+        return
+    result, table = found
+    if table.outcome in ("none", "nothing to explain"):
+        st.warning(plain(league_sentence(result, table), 900), icon=":material/warning:")
+    if table.best is None:
+        return
+    best, usual = table.best.entrant, sentence_list([METHODS[name].title for name in explain.FIRST])
+    if shown.methods == (best.method,):
+        words = f"{best.title} is shown: chosen by the league of {table.decisions} decisions below."
+        st.caption(f":material/emoji_events: {words} The usual default is {usual}.")
+    else:
+        words = (
+            f"The league of {table.decisions} decisions below puts forward {best.title}; other methods are chosen here."
+        )
+        st.caption(f":material/emoji_events: {words}")
+
+
+@guarded
+def section(view: View) -> None:
+    """The league, or the offer to hold one."""
+    st.header("Which method suits this model?", divider="gray", anchor="league")
+    if view.predictions is not None and view.predictions.rule.thresholds is not None:
+        st.caption("Several labels can be true of one image of this model: choose one label to hold a league about it.")
+        return
+    if view.predictions is None:
+        st.caption("A league draws its decisions from the set: predict all its images first, under Choose an image.")
+        return
+    found = known(view)
+    if found is None:
+        _offer(view)
+        return
+    result, table = found
+    sign = ":green[:material/check_circle:]" if table.best else ":orange[:material/warning:]"
+    if table.outcome == "too few":
+        sign = ":material/help: **Cannot be told.**"
+    st.markdown(f"{sign} {plain(league_sentence(result, table), 1200)}")
+    if table.rows:
+        st.html(_table(table))
+    if table.incomplete:
+        with st.expander(f"{len(table.incomplete)} not ranked", icon=":material/block:"):
+            for title, why in table.incomplete.items():
+                st.caption(f"**{plain(title)}**: {plain(why, 400)}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        draw.table("League (CSV)", lambda: league_rows(result, table), "league.csv", "league csv")
+        draw.table("Its maps (CSV)", lambda: result.frame, "league-maps.csv", "league maps csv")
+        draw.meaning("league", "What does this mean?")
+
+
+def _offer(view: View) -> None:
+    st.caption(
+        f"Not asked yet. Every method explains the same {LEAGUE_DECISIONS} decisions, and each map is held against the"
+        " model. With a small network that takes some minutes of one processor core, with a large one much longer; it"
+        " can be stopped, and goes on where it was."
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        place = _place(view)
+        offer("Which method suits this model?", f"hold league {place.key[:16]}", lambda: _held(view, place))
+        draw.meaning("league", "What does this mean?")
+
+
+def _held(view: View, place: Slot) -> League | None:
+    """The league, held with progress and kept; None where the user stopped it."""
+    progress = Stoppable("Holding maps against the model", f"league {place.key[:16]}")
+    if progress.stopped:
+        return None
+    from workbench.evidence import league
+
+    assert view.predictions is not None
+    folder = _rounds()
+    result = league(
+        choice.classifier(view.model),
+        view.images,
+        view.predictions,
+        many=LEAGUE_DECISIONS,
+        folder=folder,
+        on_progress=progress,
+    )
+    for old in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)[MOST_ROUNDS:]:
+        old.unlink(missing_ok=True)
+    kept.keep(place, result, 256 * len(result.frame))
+    progress.done()
+    return result
+
+
+def _rounds() -> Path:
+    """Where rounds are kept: those of a visitor's own images go with them."""
+    return (cache_folder() if kept.lasting() else kin.kept_in(own=True)) / ROUNDS
+
+
+def _place(view: View) -> Slot:
+    """The place of the league of this model and set."""
+    assert view.predictions is not None
+    columns = [view.predictions.frame[name].tolist() for name in ("name", "label", "split")]
+    return slot(
+        "league",
+        **view.model.identity,
+        images=view.images.key,
+        families=kin.known_key(view.images),
+        table=hashlib.sha256(repr(columns).encode()).hexdigest(),
+        asked=LEAGUE_DECISIONS,
+    )
+
+
+def _table(table: Standings) -> str:
+    """A row for each method: its lead as a bar with its interval, chance, where it stands beside the best, its cost."""
+    ends = [float(end or 0) for row in table.rows for end in (row.lead.low, row.lead.high, row.chance)]
+    low, high = min([*ends, 0.0]), max([*ends, 0.01])
+    rows = "".join(_row(row, table, low, high) for row in table.rows)
+    heads = ("Method", "Lead (95 % interval)", "By chance", "Beside the best", "Seconds a map", "Evaluations")
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    return (
+        f'<table class="wb-table" aria-label="The league"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _row(row: Standing, table: Standings, low: float, high: float) -> str:
+    value, first, last = (float(end or 0) for end in (row.lead.value, row.lead.low, row.lead.high))
+
+    def at(share: float) -> str:
+        return f"{100 * (share - low) / (high - low):.1f}%"
+
+    width = f"{100 * (last - first) / (high - low):.1f}%"
+    bar = f'<i style="left:{at(first)};width:{width}"></i><b style="left:{at(value)}"></b>'
+    told = f"{100 * value:.0f} % ({100 * first:.0f} to {100 * last:.0f} %)"
+    cells = (
+        ("Lead", f'<span class="wb-span" aria-hidden="true">{bar}</span> {told}', ""),
+        ("By chance", f"{100 * row.chance:.0f} %", "wb-number"),
+        ("Beside the best", _beside(row, table), ""),
+        ("Seconds a map", f"{row.seconds:.2g}", "wb-number"),
+        ("Evaluations", f"{row.passes:,}", "wb-number"),
+    )
+    body = "".join(f'<td data-label="{name}" class="{kind}">{text}</td>' for name, text, kind in cells)
+    return f'<tr><th scope="row">{html.escape(row.entrant.title)}</th>{body}</tr>'
+
+
+def _beside(row: Standing, table: Standings) -> str:
+    """Whether it is the best, cannot be told from it, or is behind it, and whether it beats chance."""
+    if not row.beats_chance:
+        return "does not beat chance"
+    if table.best is None:
+        return "beats chance"
+    if row.behind is None:
+        return "best"
+    behind = 100 * float(row.behind.value or 0)
+    return f"behind by {behind:.0f} %" if row.told_apart else "cannot be told from it"
