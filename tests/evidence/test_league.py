@@ -124,7 +124,7 @@ def test_the_method_that_shows_the_place_wins(held: League) -> None:
     assert held.by_chance == pytest.approx(0.001)
     behind = {row.entrant.title for row in table.rows if row.told_apart}
     assert "Saliency" in behind, "it marks the place on dark images, too, where it speaks against the class"
-    assert "best of 6 tried" in league_sentence(held, table)
+    assert "of 6 tried: the places" in league_sentence(held, table)
     assert league_result(held, table).verdict == "ok"
 
 

@@ -44,7 +44,7 @@ def shown(visit, monkeypatch):
 
 
 def texts(at) -> str:
-    return "\n".join(e.value for kind in ("caption", "markdown", "warning") for e in at.get(kind))
+    return "\n".join(e.value for kind in ("caption", "markdown", "warning") for e in at.get(kind)).replace("\\", "")
 
 
 def tables(at) -> str:
@@ -66,10 +66,12 @@ def test_the_winner_is_drawn_unless_told_and_the_page_says_so(shown) -> None:
     assert "Attention rollout" in said, "and why it is not ranked"
 
 
-def test_what_a_link_says_wins(shown) -> None:
-    at = shown(made((0.1, 0.4)), method="saliency")
-    assert at.session_state["method"] == ["saliency"]
-    assert "puts forward Occlusion (window 0.25); other methods are chosen here." in texts(at)
+@pytest.mark.parametrize("said", [{"method": "saliency"}, {"method": "occlusion", "window": "0.5"}])
+def test_what_a_link_says_wins(shown, said) -> None:
+    at = shown(made((0.1, 0.4)), **said)
+    assert at.session_state["method"] == [said["method"]]
+    assert at.session_state["window"] == float(said.get("window", 0.25))
+    assert "puts forward Occlusion (window 0.25); something else is chosen here." in texts(at)
 
 
 @pytest.mark.parametrize(

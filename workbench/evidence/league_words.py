@@ -33,17 +33,18 @@ def league_sentence(result: League, table: Standings) -> str:
         return (
             f"No method beats chance here: of {len(table.rows)} tried, none marks the places that carry the score"
             f" better than the same maps moved elsewhere do. The largest lead is that of {first.entrant.title},"
-            f" {_points(first.lead)} of the score's range, where chance gives {100 * first.chance:+.0f} % ({on})."
+            f" {_points(first.lead)} of the score's range, where chance gives {_percent(first.chance)} ({on})."
         )
     parts = [_best(table, first), *_others(table), f"It rests on {on}."]
     return " ".join(parts)
 
 
 def _best(table: Standings, first: Standing) -> str:
+    how = "comes first" if table.as_good else "suits this model best"
     return (
-        f"{first.entrant.title} suits this model best of {len(table.rows)} tried: the places that it marks most carry"
+        f"{first.entrant.title} {how} of {len(table.rows)} tried: the places that it marks most carry"
         f" more of the score than those it marks least, by {_points(first.lead)} of the score's range, where chance"
-        f" gives {100 * first.chance:+.0f} %."
+        f" gives {_percent(first.chance)}."
     )
 
 
@@ -69,6 +70,10 @@ def _nothing(result: League, table: Standings) -> str:
         f"whatever is removed from the image, {table.turned} of {table.decisions} decisions turn. Maps may show what"
         " moves the score, but nothing that a place in the image decides"
     )
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share)} %"
 
 
 def _points(rate: Rate) -> str:

@@ -121,14 +121,14 @@ def controls(view: ImageView, decision: Decision, league: Entrant | None = None)
         wrap=True,
     )
     methods = tuple(name for name in METHODS if name in answer)
-    return Settings(aim, methods, {name: _settings_of(name, params) for name in methods}, why)
+    return Settings(aim, methods, {name: settings_of(name, params) for name in methods}, why)
 
 
 def standard(decision: Decision) -> Settings:
     """What the page explains, and how, where nothing was chosen on it."""
     predictions, row = decision
     target = explained_by_default(predictions) or str(predictions.frame["predicted"].loc[row])
-    return Settings({"target": target, "score": "logit"}, FIRST, {name: _settings_of(name, STANDARD) for name in FIRST})
+    return Settings({"target": target, "score": "logit"}, FIRST, {name: settings_of(name, STANDARD) for name in FIRST})
 
 
 def _more_methods(model: choice.ModelChoice, options: Sequence[str]) -> None:
@@ -150,7 +150,7 @@ def _add(name: str) -> None:
     st.session_state["method"] = [*st.session_state.get("method", FIRST), name]
 
 
-def _settings_of(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """What of the settings on the page belongs to a method: a setting's name may mean another thing elsewhere."""
     takes = METHODS[name].params
     return {key: value for key, value in params.items() if key in takes and name in ONLY.get(key, METHODS)}

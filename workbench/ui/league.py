@@ -58,14 +58,13 @@ def note(view: View, shown: explain.Settings) -> None:
     if table.best is None:
         return
     best, usual = table.best.entrant, sentence_list([METHODS[name].title for name in explain.FIRST])
-    if shown.methods == (best.method,):
-        words = f"{best.title} is shown: chosen by the league of {table.decisions} decisions below."
-        st.caption(f":material/emoji_events: {words} The usual default is {usual}.")
+    title, league = plain(best.title), f"the league of {table.decisions} decisions below"
+    asked = explain.settings_of(best.method, {**explain.STANDARD, **dict(best.settings)})
+    if shown.methods == (best.method,) and shown.params[best.method] == asked:
+        words = f"{title} is shown: chosen by {league}. The usual default is {usual}."
     else:
-        words = (
-            f"The league of {table.decisions} decisions below puts forward {best.title}; other methods are chosen here."
-        )
-        st.caption(f":material/emoji_events: {words}")
+        words = f"{league[0].upper()}{league[1:]} puts forward {title}; something else is chosen here."
+    st.caption(f":material/emoji_events: {words}")
 
 
 @guarded
@@ -177,7 +176,7 @@ def _row(row: Standing, table: Standings, low: float, high: float) -> str:
     told = f"{100 * value:.0f} % ({100 * first:.0f} to {100 * last:.0f} %)"
     cells = (
         ("Lead", f'<span class="wb-span" aria-hidden="true">{bar}</span> {told}', ""),
-        ("By chance", f"{100 * row.chance:.0f} %", "wb-number"),
+        ("By chance", f"{round(100 * row.chance)} %", "wb-number"),
         ("Beside the best", _beside(row, table), ""),
         ("Seconds a map", f"{row.seconds:.2g}", "wb-number"),
         ("Evaluations", f"{row.passes:,}", "wb-number"),
