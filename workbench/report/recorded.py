@@ -51,7 +51,7 @@ class AnswersBefore:
     @property
     def named(self) -> str:
         """The file, and of when it is."""
-        return f"{self.source} beside the model" + (f", of {self.day}" if self.day else "")
+        return f"{self.source} beside the model" + (f" (made on {self.day})" if self.day else "")
 
 
 def answers_before(folder: Path | None) -> AnswersBefore | None:
@@ -149,7 +149,7 @@ def _model(known: Provenance) -> CheckResult:
     if now == before.model:
         return CheckResult(name, "ok", f"Weights and preprocessing, {now[:SHORT]}, are those of {before.named}.")
     text = (
-        f"Weights or preprocessing changed: {now[:SHORT]} is loaded, and {before.named}, is of {before.model[:SHORT]}."
+        f"Weights or preprocessing changed: {now[:SHORT]} is loaded, and {before.named} is of {before.model[:SHORT]}."
     )
     return CheckResult(name, "fail", text)
 
@@ -170,14 +170,14 @@ def _images(known: Provenance) -> CheckResult:
         text = f"None of these images is in {before.named}: it is of another set, or all files were replaced."
         return CheckResult(name, "unknown", text, **facts)  # type: ignore[arg-type]
     if changed:
-        text = f"{len(changed):,} of {len(compared):,} images are not the files that {before.named}, tells of."
+        text = f"{len(changed):,} of {len(compared):,} images are not the files that {before.named} tells of."
         return CheckResult(name, "fail", text, images=changed, **facts)  # type: ignore[arg-type]
     if without or not compared:
         text = (
             f"{without:,} of {len(known.images):,} images are not in {before.named}: whether they changed is unknown."
         )
         return CheckResult(name, "unknown", text, **facts)  # type: ignore[arg-type]
-    text = f"All {len(compared):,} images are the files that {before.named}, tells of."
+    text = f"All {len(compared):,} images are the files that {before.named} tells of."
     return CheckResult(name, "ok", text, **facts)  # type: ignore[arg-type]
 
 
