@@ -61,6 +61,7 @@ def test_a_finding_is_accepted_reads_so_and_is_taken_back(visit):
     said = [text.value for text in at.markdown if "Accepted by" in text.value]
     assert len(said) == 1
     assert "<b>" not in said[0]
+    assert any("(1 accepted)." in caption.value for caption in at.caption if "12 checks" in caption.value)
     assert not [each for each in at.button if each.key == "accepted support"]
     at.text_input(key="who takes back support").input("Bo").run()
     (button,) = [each for each in at.button if each.key == "taken back support"]

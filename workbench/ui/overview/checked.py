@@ -73,7 +73,9 @@ def summed(standings: Sequence[Standing]) -> str:
     """How many checks came to what, the gravest first."""
     counts = {status: sum(each.status == status for each in standings) for status in STATUS_CHIPS}
     parts = ", ".join(f"{count} {STATUS_CHIPS[status][0]}" for status, count in counts.items() if count)
-    return f"{len(standings)} checks: {parts}. What was not looked for may still be there."
+    taken = sum(each.accepted is not None for each in standings)
+    but = f" ({taken} accepted)" if taken else ""
+    return f"{len(standings)} checks: {parts}{but}. What was not looked for may still be there."
 
 
 def _row(scope: Scope, standing: Standing) -> None:
