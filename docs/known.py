@@ -25,27 +25,36 @@ from workbench.ui import warm
 
 MODELS = ("solar-cells", "solar-cells-random")
 """Those of the catalog whose results are shipped, each with its own image set."""
-PAGES = {"data": "", "reliability": "", "overview": "Compute what is not yet known"}
-"""The pages, and the beginning of the label of the buttons that are pressed there."""
+Visit = tuple[str, dict[str, str], str]
+VISITS: tuple[Visit, ...] = (
+    ("data", {}, ""),
+    ("reliability", {}, ""),
+    ("reliability", {"corrupted": "200"}, ""),
+    ("overview", {}, "Compute what is not yet known"),
+)
+"""Pages, their links, and the beginning of the label of the buttons that are pressed there. The larger sample of
+corrupted images is what `workbench check` asks, so that the Overview says the same."""
 SEARCH_ICON = ":material/playlist_play:"
 """That of the buttons that start a search, as `workbench.ui.progress.offer` draws them."""
 PATIENCE = 6 * 3600
 FACTS = "image-facts.sqlite"
 
 
-def offers(at: AppTest, page: str) -> list[Button]:
+def offers(at: AppTest, label: str) -> list[Button]:
     """The searches that a page offers, the one for all of it first."""
-    return [b for b in at.button if b.proto.icon == SEARCH_ICON and b.label.startswith(PAGES[page])]
+    return [b for b in at.button if b.proto.icon == SEARCH_ICON and b.label.startswith(label)]
 
 
-def looked(model: str, page: str) -> None:
+def looked(model: str, visit: Visit) -> None:
     """Open a page about a model, and press until it offers no search any more."""
+    page, link, begins = visit
     at = AppTest.from_file(catalog.home() / "workbench" / "app.py", default_timeout=PATIENCE)
     at.switch_page(f"../pages/{page}.py")
-    at.query_params["model"] = model
+    for name, value in {"model": model, **link}.items():
+        at.query_params[name] = value
     at.run()
     pressed: set[str] = set()
-    while left := offers(at, page):
+    while left := offers(at, begins):
         if at.exception or at.error or left[0].label in pressed:
             raise SystemExit(f"{model}: {left[0].label} came to nothing: {[*at.exception, *at.error]}")
         started, label = time.monotonic(), left[0].label
@@ -73,8 +82,8 @@ def main(work: Path) -> None:
     catalog.SHIPPED_IN = "none"  # what came before is not taken for what is true now
     warm.torch_ready = lambda: True
     for model in MODELS:
-        for page in PAGES:
-            looked(model, page)
+        for visit in VISITS:
+            looked(model, visit)
     take(work, target)
     files = [path for path in target.rglob("*") if path.is_file()]
     print(f"{len(files)} files, {sum(path.stat().st_size for path in files) / 2**20:.1f} MB in {target.name}")
