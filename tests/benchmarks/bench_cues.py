@@ -48,7 +48,7 @@ from workbench.stats import SIGNIFICANT, Rate, wilson
 
 STRENGTHS = 2
 """How many strengths of each cue are planted, strongest first."""
-HELD_OUT = 91
+HELD_OUT = 92
 """The first seed that set no limit of the search, and none of its parts."""
 ROOT = Path(__file__).parents[2]
 TABLE, MARKS = Path(__file__).with_name("RESULTS-cues.md"), ("<!-- held out -->", "<!-- end -->")

@@ -14,7 +14,7 @@ from one_cue import corners
 from PIL import Image
 from safetensors.torch import save_file
 
-from workbench.cues import cue_search, transplant_store
+from workbench.cues import cue_search, error_words, transplant_store
 from workbench.cues.exchanged import places
 from workbench.sets.layouts import load_images
 
@@ -71,6 +71,7 @@ def test_the_corner_is_named_for_either_class_with_its_proof(run) -> None:
     assert not any("top left" in check or "centre" in check for check in found)
     assert found["images looked at"]["verdict"] == "unknown", "no split says what trained the model"
     assert "not looked for: a mark that may lie anywhere" in found
+    assert found["how often this search errs"]["sentence"] == error_words()
     for row in found.values():
         assert row["sentence"] in printed
     fitted = found[f"bright: {PLACE}, last layer fitted anew"]

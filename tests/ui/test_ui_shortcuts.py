@@ -10,7 +10,7 @@ import pytest
 from bias_page import headline
 from one_cue import CORNER
 
-from workbench.cues import Cue, Finding, Followed, Search, Transplant, Turned, Unsearched
+from workbench.cues import Cue, Finding, Followed, Search, Transplant, Turned, Unsearched, error_words
 from workbench.cues.transplant_store import Past
 from workbench.stats import mean_of, share
 from workbench.ui import cache
@@ -98,6 +98,7 @@ def test_the_planted_cue_is_found_by_the_button_and_shown_with_its_proof(visit, 
     assert f"“scratch” by {CORNER}" in text
     assert re.search(r"Of \d+ good images that were tried, .* are rejected as they are, .* with it put on", text)
     assert "Images that carry it" in text
+    assert error_words() in text
     links = [e for e in at.get("page_link") if "sure" in e.value and "image=" in e.proto.query_string]
     assert len(links) >= 10
     assert "chance, had it been proposed" in text

@@ -33,8 +33,8 @@ class Finding:
         p: Its chance after Holm over all that were tried.
         verdict: "shortcut" where it decides and masks show that the defects were left alone; "leans" where it decides
             but nothing says whether it belongs to the defect; "looks" where it turns decisions, but not clearly more
-            than chance or its decoy would, or may only have hidden defects; "clear" where it turns few; "too few" where
-            too few images could be edited.
+            than chance or its decoy would, against its other proof, or may only have hidden or brought defects;
+            "clear" where it turns few; "too few" where too few images could be edited.
     """
 
     transplant: Transplant
@@ -152,8 +152,8 @@ def _verdict(study: Study, tried: Transplant, p: float) -> Verdict:
     ways = [way for way in (tried.put, tried.taken) if way is not None and way.enough]
     if not ways:
         return "too few"
-    proofs = _proofs(study, tried)
-    if p <= SIGNIFICANT and any(_matters(way) for way in proofs) and not any(_against(way) for way in ways):
+    proven = any(_matters(way) for way in _proofs(study, tried)) and not _contradicted(tried)
+    if p <= SIGNIFICANT and proven:
         return "shortcut" if _spared(study, tried.cue) else "leans"
     return "looks" if any((way.flips.value or 0) >= MATTERS for way in ways) else "clear"
 
@@ -176,9 +176,14 @@ def _matters(way: Turned) -> bool:
     )
 
 
-def _against(way: Turned) -> bool:
-    """Whether a decoy is shown to turn more than the cue: then what the other way turned is not the cue's doing."""
-    return way.effect.high is not None and way.effect.high < 0
+def _contradicted(tried: Transplant) -> bool:
+    """Whether one way speaks against what the other turned: its decoy is shown to turn more than the cue, or a property
+    turns nothing when it is taken away, so that put on all of an image it may have brought what the class is (a stain
+    is strong colours)."""
+    ways = [way for way in (tried.put, tried.taken) if way is not None and way.enough]
+    against = any(way.effect.high is not None and way.effect.high < 0 for way in ways)
+    kept = tried.cue.kind == "property" and tried.taken is not None and tried.taken.enough and not _matters(tried.taken)
+    return against or kept
 
 
 def _most(finding: Finding) -> float:
