@@ -61,7 +61,8 @@ def test_models_of_one_seed_count_as_alike(told) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sound", "accused", "verdict"), [(200, 0, "ok"), (20, 0, "unknown"), (40, 12, "warn"), (0, 0, "unknown")]
+    ("sound", "accused", "verdict"),
+    [(200, 0, "ok"), (20, 0, "unknown"), (40, 12, "warn"), (1, 1, "unknown"), (0, 0, "unknown")],
 )
 def test_the_finding_is_ok_only_where_the_interval_says_so(told, sound, accused, verdict) -> None:
     rows = [one for seed in range(sound) for one in models(False, (seed,), accused=seed < accused)]

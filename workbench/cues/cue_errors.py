@@ -13,7 +13,7 @@ import numpy as np
 from workbench.bias import interval
 from workbench.catalog import shared
 from workbench.files import KINDS, CheckResult, Outcome
-from workbench.stats import Rate, share
+from workbench.stats import FEW_UNITS, Rate, share
 
 SEARCH_ERRORS = "cue-errors.json"
 """Written by `tests/benchmarks/bench_cues.py`: what the search said of each held-out model."""
@@ -95,7 +95,7 @@ def error_words() -> str:
         f" {rates.found.support:,} with a planted cue that turns at least {100 * rates.decides:.0f} % of decisions it"
         f" found {_counted(rates.found)}, and named {_counted(rates.named)}, rightly."
     )
-    few = rates.accused.few_units or rates.found.few_units
+    few = seeds < FEW_UNITS
     return f"{words} Models of one seed are alike: of so few seeds no interval can be trusted." if few else words
 
 
@@ -108,7 +108,7 @@ def errors_result() -> CheckResult:
     of sound models, "warn" where it says that it accuses more, and neither where too few seeds make it."""
     rates = search_errors()
     accused = rates.accused if rates else Rate(None, None, None, 0, 0)
-    low, high = (None, None) if accused.few_units else (accused.low, accused.high)
+    low, high = (None, None) if (accused.groups or 0) < FEW_UNITS else (accused.low, accused.high)
     verdict: Outcome = "unknown"
     if high is not None and high <= MOST_ACCUSED:
         verdict = "ok"
