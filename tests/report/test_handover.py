@@ -8,14 +8,18 @@ import dataclasses
 import hashlib
 import json
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
+from appraised import plan
 from reported import HOSTILE
 
+from workbench.agreement import create_study
 from workbench.errors import InputError
-from workbench.report import Choices, GivenStudy, compiled, given_study, read_report, recheck, report_of
+from workbench.report import Choices, GivenStudy, compiled, given_study, read_report, recheck, report_of, study_here
 from workbench.report.html import seal_of
+from workbench.report.report_study import study_of
 from workbench.report.reviewer import REVIEWER
 
 pytest_plugins = ["reported"]
@@ -191,6 +195,24 @@ def test_a_study_stands_in_the_report_and_is_counted_again_from_its_answers(know
     assert not forged.sealed
     found = recheck(forged, report_of(known, dataclasses.replace(forged.choices, model=asked.model)))
     assert {"journal/appraisers/Ben/miss rate"} <= {each.name for each in found.differences}
+
+
+def test_a_study_of_the_workbench_says_how_far_it_is_and_where_its_chain_ends(tmp_path) -> None:
+    study = create_study(tmp_path, plan(parts=4, trials=1))
+    assert study_here(study) is None
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for who in ("Ada", "Ben"):
+        while (look := study.due(who, now).look) is not None:
+            study.answer(who, look, look.part % 2 == 0, 1.5, now)
+            if len(study.answers()) == 15:
+                early = study_here(study)
+    given = study_here(study)
+    assert "15 of 16 decisions" in early.record
+    assert early.record.endswith("It is not complete: decide nothing by it.")
+    assert "16 of 16 decisions" in given.record
+    assert f"end of the chain of answers {study.head()[:16]}." in given.record
+    assert {one.effective.value for panel in given.outcomes.panels for one in panel.people} == {1.0}
+    assert study_of(given.told) == given
 
 
 def test_a_study_that_cannot_be_held_or_has_no_place_is_refused(choices, tmp_path) -> None:

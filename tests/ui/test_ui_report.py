@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from appraised import plan
 from reported import written_set
 
+from workbench.agreement import create_study
 from workbench.catalog import Criteria
+from workbench.models import load_classifier
 from workbench.report import dossier, read_report
 from workbench.report.check_parts import CHECK_PARTS
+from workbench.sets import load_images
 from workbench.ui.report import made
 
 
@@ -24,33 +28,49 @@ def texts(at) -> str:
     return "\n".join(str(part.value) for part in [*at.markdown, *at.caption, *at.info, *at.code])
 
 
+def studied(place, model, images):
+    """A study of the page's model and set, in which one of two has decided on all parts; its key."""
+    sealed = plan(parts=4, trials=1, model=model, set_name=images)
+    study, now = create_study(place, sealed), datetime(2026, 1, 1, tzinfo=UTC)
+    while (look := study.due("Ada", now).look) is not None:
+        study.answer("Ada", look, look.part % 2 == 0, 1.5, now)
+    return sealed.key
+
+
 def press(at, start: str):
     next(button for button in at.button if button.label.startswith(start)).click().run()
     return at.sound()
 
 
 def test_a_report_is_made_from_the_page_as_it_is_chosen(visit, places, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("WORKBENCH_JOURNAL", str(tmp_path / "journal.sqlite"))
+    key = studied(tmp_path / "studies", load_classifier("metal-sound").key, load_images(places["set"]).name)
     files, shown = {}, made._handed_on
     monkeypatch.setattr(made, "_handed_on", lambda made_now: (files.update(made_now), shown(made_now)))
-    at = visit("report", **places, sections=["groups", "cards"]).sound("Report")
+    at = visit("report", **places, sections=["groups", "cards", "journal"]).sound("Report")
     assert "No predictions of this model" in texts(at)
     press(at, "Predict all")
     assert "Not made yet" in texts(at)
     assert "Always in it: Is it fit for use?" in texts(at)
     at.text_area(key="note groups").set_value("Lot 7 is *new*.").run()
-    assert "--sections groups,cards" in texts(at)
+    assert "--sections groups,cards,journal" in texts(at)
+    assert "--agreement" not in texts(at)
+    at.selectbox(key="study").select(key).run()
+    assert "--agreement answers.csv" in texts(at)
     press(at, "Make the report")
     text = files["report.html"]
     assert text.index('id="groups"') < text.index('id="cards"')
     assert "Lot 7 is <em>new</em>." in text
     assert 'id="looks"' not in text
+    assert "8 of 16 decisions are given" in text
+    assert "It is not complete: decide nothing by it." in text
     assert {"README.md", "croissant.json", "verify_report.py"} <= files.keys()
     labels = {each.proto.label for each in at.get("download_button")}
     assert labels == {"Report (HTML)", "Verifier (Python)", "For other programs (zip)"}
     assert "12 checks" in texts(at)
     assert "named parts" in texts(at)
     (tmp_path / "report.html").write_text(text, encoding="utf-8", newline="\n")
-    assert read_report(tmp_path / "report.html").choices.sections == ("groups", "cards")
+    assert read_report(tmp_path / "report.html").choices.sections == ("groups", "cards", "journal")
     config = tmp_path / "workbench.toml"
     for criteria, made_anew in (("[criteria]\nfit = 0.5\n", True), ("", False)):
         config.write_text(criteria)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         overruled_results,
         provenance_results,
     )
-    from workbench.report.report_study import GivenStudy, given_study
+    from workbench.report.report_study import GivenStudy, given_study, study_here
     from workbench.report.studies_kept import record_words, search_facts, study_paths
     from workbench.report.subject import Report, Subject
 
@@ -58,7 +58,7 @@ __getattr__ = handed_on(
     __name__,
     {
         "cards": "CROISSANT metadata_of VERIFIER verifier",
-        "report_study": "given_study GivenStudy",
+        "report_study": "given_study GivenStudy study_here",
         "handover": "report_of",
         "matter": "ALWAYS_IN Choices journal_here MOST_DECISIONS SECTIONS",
         "rechecking": "of_another read_report recheck Recheck Stated unreadable",

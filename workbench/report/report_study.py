@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
 from workbench.report.blocks import BLANK_CELL, Block, Cell, Grid, Heading, Words, of_frame, said
+from workbench.texts import shown
 
 if TYPE_CHECKING:
-    from workbench.agreement import Kappa, Outcomes
+    from workbench.agreement import Kappa, Outcomes, Study
     from workbench.stats import Rate
 
 MOST_ANSWERS_TOLD = 2**19
@@ -29,6 +30,7 @@ class GivenStudy:
         name: Of the file that they were given in.
         answers: They, as the workbench writes them: a CSV.
         rejects: The word that rejects in that file, where it had words of its own.
+        record: What the study's own record says of it, where it is one of the workbench.
 
     Raises:
         InputError: There are more than a report can hold, or they cannot be read.
@@ -37,6 +39,7 @@ class GivenStudy:
     name: str
     answers: str
     rejects: str = ""
+    record: str = ""
 
     def __post_init__(self) -> None:
         if len(self.answers) > MOST_ANSWERS_TOLD:
@@ -70,6 +73,26 @@ def given_study(path: Path, rejects: str = "") -> GivenStudy:
     return GivenStudy(path.name, answers_csv(read_ratings(path, path.name, rejects)), rejects)
 
 
+def study_here(study: Study) -> GivenStudy | None:
+    """A study of the workbench, as far as it is; None where nobody has decided.
+
+    Raises:
+        InputError: Its answers are not as they were given, or more than a report can hold.
+    """
+    from workbench.agreement import answers_csv, ratings_of
+
+    plan, answers = study.plan, study.answers()
+    if not answers:
+        return None
+    expected = len(plan.parts) * plan.sessions * len(plan.inspectors)
+    record = (
+        f"{plan.title}, planned {plan.planned[:16].replace('T', ' ')} UTC: {len(answers):,} of {expected:,} decisions"
+        f" are given. Digest of the plan {plan.digest[:16]}, end of the chain of answers {study.head()[:16]}."
+    )
+    record += "" if len(answers) == expected else " It is not complete: decide nothing by it."
+    return GivenStudy("answers.csv", answers_csv(ratings_of(plan, answers)), record=record)
+
+
 def study_of(told: object) -> GivenStudy | None:
     """A study from what a report says of it; None where it says nothing.
 
@@ -78,7 +101,7 @@ def study_of(told: object) -> GivenStudy | None:
     """
     if told is None:
         return None
-    if not isinstance(told, Mapping) or set(told) != {"name", "answers", "rejects"}:
+    if not isinstance(told, Mapping) or set(told) != {"name", "answers", "rejects", "record"}:
         raise InputError("The report's study has not the form of one.")
     return GivenStudy(**{name: str(value) for name, value in told.items()})
 
@@ -94,6 +117,8 @@ def study_blocks(study: GivenStudy, images: frozenset[str]) -> Iterator[Block]:
     known = len(parts & images)
     yield Heading("study title", "Agreement study: do inspectors agree, and do maps help them?", anchor="agreement")
     yield Words("study", _of_what(study, len(parts), known), "" if known == len(parts) else "doubt")
+    if study.record:
+        yield Words("study record", shown(study.record))
     yield _appraisers(study.outcomes)
     yield _findings(study.outcomes)
     for name, table in study.outcomes.tables.items():

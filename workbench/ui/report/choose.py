@@ -6,9 +6,11 @@ from urllib.parse import parse_qsl
 
 import streamlit as st
 
+from workbench.agreement import open_study
 from workbench.predictions import Predictions, mistakes
-from workbench.report import ALWAYS_IN, MOST_DECISIONS, SECTIONS, Choices
+from workbench.report import ALWAYS_IN, MOST_DECISIONS, SECTIONS, Choices, GivenStudy, study_here
 from workbench.ui import choice, draw, url
+from workbench.ui.agreement import studies
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
 from workbench.ui.view import View
@@ -46,10 +48,32 @@ def section(view: View, predictions: Predictions) -> Choices:
             placeholder="By the rule: the gravest escapes and overkills, and what is nearest to the threshold",
         )
     st.caption(f"Always in it: {' · '.join(ALWAYS_IN.values())}. What is left out is named there.")
+    study = _study(view) if "journal" in sections else None
     notes = _notes(sections)
     draw.meaning("report", "What is the report?")
     read = tuple(f"{name}={value}" for name, value in parse_qsl(st.query_params.get("read", "")))
-    return Choices(view.model.ref, choice.set_ref(view.model), read, tuple(sections), notes, tuple(decisions))
+    shown = tuple(sections), notes, tuple(decisions)
+    return Choices(view.model.ref, choice.set_ref(view.model), read, *shown, study=study)
+
+
+def _study(view: View) -> GivenStudy | None:
+    """The agreement study that is added to who decided what, where one is chosen."""
+    titles = {plan.key: f"{plan.title} ({plan.planned[:10]}, {plan.key[:6]})" for plan in studies.planned(view)}
+    if not titles:
+        return None
+    key = url.select(
+        "Agreement study",
+        ["", *titles],
+        key="study",
+        format_func=lambda name: titles.get(name, "None"),
+        help="What it came to is added to who decided what, with the answers and the names of the inspectors.",
+    )
+    if not key:
+        return None
+    given = study_here(open_study([studies.root_of(view.model)], key))
+    if given is None:
+        st.info("Nobody has decided in this study yet.", icon=":material/inbox:")
+    return given
 
 
 def _offered(predictions: Predictions) -> list[str]:
