@@ -55,8 +55,10 @@ def test_a_report_is_made_from_the_page_as_it_is_chosen(visit, places, tmp_path,
     at.text_area(key="note groups").set_value("Lot 7 is *new*.").run()
     assert "--sections groups,cards,journal" in texts(at)
     assert "--agreement" not in texts(at)
+    assert "This command makes the same file." in texts(at)
     at.selectbox(key="study").select(key).run()
     assert "--agreement answers.csv" in texts(at)
+    assert "This command makes the same file." not in texts(at)
     press(at, "Make the report")
     text = files["report.html"]
     assert text.index('id="groups"') < text.index('id="cards"')

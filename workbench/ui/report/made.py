@@ -64,7 +64,13 @@ def section(view: View, predictions: Predictions, choices: Choices) -> None:
     else:
         _handed_on(files)
     st.code(choices.command, language="sh")
-    st.caption("This command makes the same file.")
+    if choices.study is None:
+        st.caption("This command makes the same file.")
+    else:
+        st.caption(
+            "This command makes the same file but for what the study's record says of it; answers.csv is to be had on"
+            " the page Agreement, under Result."
+        )
 
 
 def _place(view: View, predictions: Predictions, choices: Choices) -> Slot:
