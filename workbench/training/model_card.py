@@ -224,7 +224,9 @@ def _group_fields(table: Predictions, maps: Maps, test: NDArray[np.bool_]) -> di
     return {
         "tests": gaps.tests,
         "proven": f"Proven: {', '.join(names)}." if names else none,
-        "gaps": markdown(["figure", "lowest", "highest", "gap", "p"], lines, others="---") if lines else "-",
+        "gaps": markdown(["figure", "lowest", "highest", "gap", "p"], lines, others="---")
+        if lines
+        else "No figure was compared.",
         "method": METHODS[maps.method].title,
         "looked": len(maps.frame),
         "comparisons": len(looks),
