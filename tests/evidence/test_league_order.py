@@ -63,7 +63,10 @@ def test_p_values_are_those_of_the_t_test() -> None:
     table = standings(made(values, moved))
     order = [TITLES.index(row.entrant.title) for row in table.rows]
     assert order == np.argsort(-values.mean(0)).tolist()
-    plain = [stats.ttest_1samp(values[:, e] - moved[:, e], 0, alternative="greater").pvalue for e in range(3)]
+    plain = [
+        max(stats.ttest_1samp(some[:, e], 0, alternative="greater").pvalue for some in (values, values - moved))
+        for e in range(3)
+    ]
     ranks = np.argsort(plain)
     corrected = np.maximum.accumulate([p * (3 - i) for i, p in enumerate(np.sort(plain))])
     for row, e in zip(table.rows, order, strict=True):
@@ -106,6 +109,20 @@ def test_no_method_beats_chance() -> None:
     sentence = league_sentence(result, table)
     assert sentence.startswith("No method beats chance here: of 3 tried,")
     assert league_result(result, table).verdict == "warn"
+
+
+def test_a_lead_of_nothing_wins_nothing_although_moved_maps_fall_behind() -> None:
+    both = leads([0.0, 0.01, 0.0, -0.2, -0.2, -0.2])
+    assert standings(made(both[:, :3], both[:, 3:])).outcome == "none"
+
+
+def test_one_that_beats_chance_is_not_hidden_behind_a_larger_lead_that_does_not() -> None:
+    values = leads([0.0, 0.2, 0.0])
+    values[:, 0] = np.where(np.arange(20) == 0, 6.0, 0.0)
+    table = standings(made(values))
+    assert table.rows[0].entrant.title == "Occlusion"
+    assert table.outcome == "best"
+    assert {row.entrant.title: row.beats_chance for row in table.rows}["Saliency"] is False
 
 
 @pytest.mark.parametrize(("count", "units"), [(9, None), (20, [i % 9 for i in range(20)])])

@@ -53,7 +53,8 @@ class Standing:
         lead: By how much the places that it marks most carry more of the score than those it marks least, as a share of
             the score's range, with its interval.
         chance: The same of its maps moved elsewhere.
-        p_chance: The one-sided p-value for a lead no larger than that, corrected for the number of entrants (Holm).
+        p_chance: The one-sided p-value for a lead no larger than that, or none at all, corrected for the number of
+            entrants (Holm).
         behind: By how much its lead falls short of the best one's, of the same decisions; None for the best.
         p_behind: The one-sided p-value for not being behind it, times the number of rivals; None likewise.
         seconds: Median of a map.
@@ -85,7 +86,7 @@ class Standings:
     """The order of a league.
 
     Attributes:
-        rows: The largest lead first.
+        rows: Those that beat chance first, of these the largest lead.
         decisions: On how many decisions it rests.
         turned: How many of them turn for anything that is removed.
         outcome: "too few" units, "nothing to explain" (the decisions turn for nothing that is removed, or have nothing
@@ -114,10 +115,10 @@ class Standings:
 def standings(result: League) -> Standings:
     """Rank a league on the decisions of which all ranked entrants have a map.
 
-    Means have Student's interval over units. Whether chance explains a lead is asked of what a map leads by beyond the
-    same map moved elsewhere. With 95 % confidence the method that is truly best is the first or one of `as_good`: it is
-    left out only where one of its rivals leads by more than chance allows for as many rivals (subset selection, Gupta
-    1965, "On some multiple decision (selection and ranking) rules").
+    Means have Student's interval over units. Chance explains a lead unless both the lead, and what it is beyond that of
+    the same map moved elsewhere, are above zero. With 95 % confidence the method that is truly best is the first or one
+    of `as_good`: it is left out only where a rival leads by more than chance allows for as many rivals (subset
+    selection, Gupta 1965, "On some multiple decision (selection and ranking) rules").
     """
     frame, lacking = result.frame, {}
     total, pairs = frame["name"].nunique(), dict(zip((e.title for e in result.entrants), result.entrants, strict=True))
@@ -150,8 +151,13 @@ def _ranked(
 ) -> tuple[Standing, ...]:
     titles = wide["lead"].columns.tolist()
     leads, chances = (wide[name].to_numpy(np.float64) for name in ("lead", "chance"))
-    order = np.argsort(-leads.mean(0), kind="stable")
-    by_chance = holm([_above(mean_of(own - moved, units=units)) for own, moved in zip(leads.T, chances.T, strict=True)])
+    by_chance = holm(
+        [
+            max(_above(mean_of(own, units=units)), _above(mean_of(own - moved, units=units)))
+            for own, moved in zip(leads.T, chances.T, strict=True)
+        ]
+    )
+    order = np.lexsort((-leads.mean(0), np.array(by_chance) > SIGNIFICANT))
     best, rows = int(order[0]), []
     for at in order.tolist():
         part = ranked[ranked["entrant"] == titles[at]]
