@@ -8,6 +8,7 @@ from workbench.ui import draw, evidence, explain, findings, gallery, league, lik
 from workbench.ui.loading import notice
 
 view = gallery.image_view(runs.current_view())
+found = league.known(view)
 
 st.title("Explain")
 notice.open_questions()
@@ -31,11 +32,11 @@ with left:
     explain.notes(view.model)
 if answered:
     with right:
-        settings = explain.controls(view, decision, league.chosen(view))
-        league.note(view, settings)
+        settings = explain.controls(view, decision, league.chosen(found))
+        league.note(found, settings)
         attributions, lines = maps.maps(view, decision, settings)
     with left:
         likeness.notice(view, warning)
     if attributions:
         evidence.section(view, attributions, lines)
-    league.section(view)
+    league.section(view, found)

@@ -186,6 +186,20 @@ def test_each_map_is_kept_under_all_that_it_depends_on(images: ImageSet, tmp_pat
     assert len(list(tmp_path.iterdir())) == 5
 
 
+@pytest.mark.parametrize("kind", ["map", "league round"])
+def test_another_version_of_the_maps_is_held_anew(images: ImageSet, tmp_path: Path, monkeypatch, kind) -> None:
+    from workbench.files import keys
+
+    classifier = classifier_of(Reader())
+    answers = predict(classifier, images)
+    for version in (1, 2):
+        newer = {**keys.KINDS, kind: dataclasses.replace(keys.KINDS[kind], version=90 + version)}
+        monkeypatch.setattr(keys, "KINDS", newer)
+        monkeypatch.setattr("workbench.evidence.league_run.KINDS", newer)
+        league(classifier, images, answers, target="bright", methods=("saliency",), many=1, folder=tmp_path)
+        assert len(list(tmp_path.iterdir())) == version
+
+
 def test_who_enters() -> None:
     classifier = classifier_of(Reader())
     names = {entrant.method for entrant in entrants_of(classifier)}

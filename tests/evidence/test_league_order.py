@@ -85,19 +85,19 @@ def test_p_values_are_those_of_the_t_test() -> None:
 
 def test_the_truly_best_is_seldom_left_out() -> None:
     left = 0
-    for seed in range(100):
+    for seed in range(60):
         table = standings(made(leads([0.3, 0.3, 0.3], seed=seed)))
         named = {row.entrant.title for row in (table.rows[0], *table.as_good)}
         left += TITLES[0] not in named
-    assert left <= 10, "5 % of 100 are more than 10 once in 87 times"
+    assert left <= 7, "5 % of 60 are more than 7 once in 102 times"
 
 
 def test_chance_is_seldom_taken_for_a_method() -> None:
     won = 0
-    for seed in range(100):
+    for seed in range(60):
         both = leads([0.0] * 6, seed=seed)
         won += standings(made(both[:, :3], both[:, 3:])).outcome == "best"
-    assert won <= 10
+    assert won <= 7
 
 
 def test_no_method_beats_chance() -> None:

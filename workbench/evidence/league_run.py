@@ -16,7 +16,7 @@ from workbench.evidence.contest import Bout, bout
 from workbench.evidence.entrants import LEAGUE_DECISIONS, Entrant, entrants_of
 from workbench.evidence.league_order import League
 from workbench.evidence.removal import EVEN, FLAT
-from workbench.files import key, read_value, write_value
+from workbench.files import KINDS, key, read_value, write_value
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions, drawn_decisions, explained_by_default, units_by_name, units_of
 from workbench.stats import blocks_of, shuffled, tail, units_or_cases
@@ -171,7 +171,7 @@ class _Decision:
             image=self.item.id,
             method=entrant.method,
             aim=self.target,
-            settings=entrant.settings,
+            settings={**METHODS[entrant.method].params, **dict(entrant.settings), "map": KINDS["map"].version},
             background=self.images.key if METHODS[entrant.method].background else None,
         )
 

@@ -19,7 +19,7 @@ from workbench.evidence import (
     league_sentence,
     standings,
 )
-from workbench.files import cache_folder
+from workbench.files import KINDS, cache_folder
 from workbench.texts import sentence_list
 from workbench.ui import choice, draw, explain, kept, kin
 from workbench.ui.cache import Slot, slot
@@ -32,7 +32,10 @@ ROUNDS = "league"
 MOST_ROUNDS = 20_000
 
 
-def known(view: View) -> tuple[League, Standings] | None:
+Found = tuple[League, Standings]
+
+
+def known(view: View) -> Found | None:
     """The league of this model and set, where one was held; nothing is computed."""
     if view.predictions is None:
         return None
@@ -40,16 +43,14 @@ def known(view: View) -> tuple[League, Standings] | None:
     return None if result is None else (result, standings(result))
 
 
-def chosen(view: View) -> Entrant | None:
-    """The method, with its settings, that the league of this model and set puts forward; None where it puts forward
-    none, or there is no league."""
-    found = known(view)
+def chosen(found: Found | None) -> Entrant | None:
+    """The method, with its settings, that a league puts forward; None where it puts forward none, or there is no
+    league."""
     return None if found is None or found[1].best is None else found[1].best.entrant
 
 
-def note(view: View, shown: explain.Settings) -> None:
+def note(found: Found | None, shown: explain.Settings) -> None:
     """Above the maps: why these methods are drawn, where a league says so, or that none is to be believed."""
-    found = known(view)
     if found is None:
         return
     result, table = found
@@ -68,7 +69,7 @@ def note(view: View, shown: explain.Settings) -> None:
 
 
 @guarded
-def section(view: View) -> None:
+def section(view: View, found: Found | None) -> None:
     """The league, or the offer to hold one."""
     st.header("Which method suits this model?", divider="gray", anchor="league")
     if view.predictions is not None and view.predictions.rule.thresholds is not None:
@@ -77,7 +78,6 @@ def section(view: View) -> None:
     if view.predictions is None:
         st.caption("A league draws its decisions from the set: predict all its images first, under Choose an image.")
         return
-    found = known(view)
     if found is None:
         _offer(view)
         return
@@ -149,7 +149,7 @@ def _place(view: View) -> Slot:
         images=view.images.key,
         families=kin.known_key(view.images),
         table=hashlib.sha256(repr(columns).encode()).hexdigest(),
-        asked=LEAGUE_DECISIONS,
+        asked=(LEAGUE_DECISIONS, KINDS["map"].version, KINDS["league round"].version),
     )
 
 
