@@ -29,7 +29,8 @@ PROBES = ("/_stcore/health", "/_stcore/host-config")  # Streamlit itself tries t
 SLOW = 240_000  # on an idle machine a few seconds; a busy one must not fail
 IDLE = """() => {
   const app = document.querySelector('[data-testid="stApp"]')?.dataset ?? {};
-  if (app.testScriptState !== "notRunning" || app.testConnectionState !== "CONNECTED") {
+  const busy = app.testScriptState !== "notRunning" || app.testConnectionState !== "CONNECTED";
+  if (busy || document.querySelector(".wb-awaits")) {  // it is drawn anew once torch is there
     window.idleSince = null;
     return false;
   }

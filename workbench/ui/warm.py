@@ -41,3 +41,4 @@ def follow() -> None:
     for what only they can say, as that a shortcut is proven, is missing from it."""
     if torch_ready():
         st.rerun()
+    st.html('<span class="wb-awaits"></span>')
