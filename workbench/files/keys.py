@@ -109,7 +109,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "label costs": _kind("images", "table", "families", "limits", megabytes=8),
         "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", version=2, megabytes=6),
         "corrupted evidence": _kind(*MODEL, "images", "kind", "severity", megabytes=8),
-        "map study": _kind(*MODEL, "images", "families", "table", "card", version=2, megabytes=2),
+        "map study": _kind(*MODEL, "images", "families", "table", "card", version=2, megabytes=1),
         "league": _kind(*MODEL, "images", "families", "table", "asked", megabytes=4),
         "image digests": _kind("images", megabytes=4),
         "drift": _kind(*MODEL, "images", "families", "table", "new", "maps", megabytes=4),
