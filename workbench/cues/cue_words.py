@@ -82,7 +82,7 @@ def conclusions_of(search: Search | None) -> list[Conclusion]:
     if search is None:
         return [Conclusion("shortcut", "open", LEAD, "not looked for yet.")]
     if not search.classes:
-        few = f"too few to say; no class is called of {LEAST_CALLED} images, in enough units, beside as many others."
+        few = f"too few to say; a class needs {LEAST_CALLED} images of enough units called so, and as many others."
         return [Conclusion("shortcut", "too few", LEAD, few)]
     accused = [[f for f in search.of(target) if f.accused] for target in search.classes]
     proven = [
