@@ -75,6 +75,8 @@ def test_the_finding_is_ok_only_where_the_interval_says_so(told, sound, accused,
 def test_few_seeds_are_no_ground_for_a_verdict(told) -> None:
     told(models(False, [seed for seed in range(3) for _ in range(100)], accused=False))
     assert errors_result().verdict == "unknown"
+    assert "it accused 0, or 0 %" in error_words()
+    assert "how many planted cues it finds was not measured" in error_words()
     told(
         [
             *models(False, [seed for seed in range(3) for _ in range(100)], accused=False),

@@ -86,17 +86,19 @@ def _rate(models: Sequence[Mapping[str, Any]], key: str) -> Rate:
 def error_words() -> str:
     """How often the search errs, in sentences without markup."""
     rates = search_errors()
-    if rates is None or not rates.accused.support or not rates.found.support:
+    if rates is None or not rates.accused.support:
         return UNMEASURED
-    seeds = rates.accused.groups or 0
-    words = (
-        f"How often this search errs: of {rates.accused.support:,} sound held-out models (small networks on"
-        f" {rates.images}, from {seeds:,} seed{'s' * (seeds != 1)}) it accused {_counted(rates.accused)}; of"
-        f" {rates.found.support:,} with a planted cue that turns at least {100 * rates.decides:.0f} % of decisions it"
-        f" found {_counted(rates.found)}, and named {_counted(rates.named)}, rightly."
+    seeds, planted = rates.accused.groups or 0, rates.found.support
+    found = (
+        f"of {planted:,} with a planted cue that turns at least {100 * rates.decides:.0f} % of decisions it found"
+        f" {_counted(rates.found)}, and named {_counted(rates.named)}, rightly."
     )
-    few = seeds < FEW_UNITS
-    return f"{words} Models of one seed are alike: of so few seeds no interval can be trusted." if few else words
+    few = " Models of one seed are alike: of so few seeds no interval can be trusted." if seeds < FEW_UNITS else ""
+    return (
+        f"How often this search errs: of {rates.accused.support:,} sound held-out models (small networks on"
+        f" {rates.images}, from {seeds:,} seed{'s' * (seeds != 1)}) it accused {_counted(rates.accused)};"
+        f" {found if planted else 'how many planted cues it finds was not measured.'}{few}"
+    )
 
 
 def _counted(rate: Rate) -> str:
