@@ -134,6 +134,7 @@ def test_a_link_to_a_missed_defect_shows_image_verdict_and_map_at_once(visitor):
     expect(chosen).to_have_attribute("alt", view.query()["image"][0])
 
 
+@pytest.mark.journey
 def test_an_image_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visitor):
     view = visitor().open("/explain?method=saliency&class=defective").wait_for_maps("Saliency")
     first = view.query()["image"][0]

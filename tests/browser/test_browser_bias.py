@@ -49,6 +49,7 @@ def press_the_last_cell_of_the_first_row(view):
     return table
 
 
+@pytest.mark.journey
 def test_from_the_worst_class_to_an_image_that_it_misses(visitor):
     view = visitor().open("/bias?model=solar-cells-random")
     expect(view.page.locator(".st-key-headline")).to_contain_text(

@@ -117,6 +117,7 @@ HOLD = """() => new Promise(done => {
 })"""
 
 
+@pytest.mark.journey
 def test_three_decisions_by_keys_alone_without_a_scroll(visitor):
     """The queue as a reviewer works through it: at most nine keys, all in sight, each entry as it was decided, and no
     verdict ever beside another image than its own."""
@@ -219,6 +220,7 @@ def test_a_line_that_is_held_is_not_torn_away_by_an_answer(visitor):
     expect(view.page.get_by_text(re.compile(r"with a score of 0\.(79|80)"))).to_be_visible()
 
 
+@pytest.mark.journey
 def test_the_line_counts_what_the_table_counts(visitor):
     """The readout follows in the browser, the table comes from the app; also between two places of the line."""
     view = visitor().open("/defects?choose=cost&axis=odds")

@@ -53,6 +53,7 @@ def test_subject_verdict_and_worst_stand_at_first_sight(visitor, width, height, 
     assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.journey
 def test_from_the_overview_to_a_missed_defect_and_its_proof_in_two_clicks(visitor):
     view = visitor(viewport={"width": 1440, "height": 900}).open("/?model=metal-shortcut&set=stamped-metal")
     view.page.locator(".st-key-tiles-escape").get_by_role("link").first.click()

@@ -32,6 +32,7 @@ def box(view, left, top, right, bottom):
     view.settled()
 
 
+@pytest.mark.journey
 def test_draw_undo_and_share(visitor):
     view = visitor()
     page = view.open("/probe?model=solar-cells&image=cell0001.png").page
@@ -100,6 +101,7 @@ def test_undo_by_key_reorder_and_troubles_told_at_once(visitor):
     assert view.query()["edit"] == ["gamma:2", "blur:1"]
 
 
+@pytest.mark.journey
 def test_paste_from_another_image(visitor):
     view = visitor()
     page = view.open("/probe?model=metal-sound&region=paste").page

@@ -73,6 +73,7 @@ def test_a_hugging_face_zip_is_read_changed_and_explained(visitor, tmp_path):
     )
 
 
+@pytest.mark.journey
 def test_an_unknown_layout_is_reported_corrected_and_restored_by_its_link(visitor, tmp_path):
     """Folders foo and bar: nobody can know that they are splits, nor that "fine" is the model's class "good"."""
     left = {("foo", "good"): 9, ("foo", "scratch"): 6, ("bar", "good"): 4, ("bar", "scratch"): 3}

@@ -9,7 +9,7 @@ from reported import cheap_checks, subject
 
 from workbench.attribution import METHODS
 from workbench.evidence import LEAN, NOT_RELIED_ON
-from workbench.files import KINDS, write_value
+from workbench.files import KINDS, read_value, write_value
 from workbench.images import BytesSource
 from workbench.report import (
     Choices,
@@ -163,9 +163,9 @@ def test_a_report_of_a_study_that_was_tampered_with_is_found(subject, tmp_path, 
     choices = Choices(subject.model, "parts", sections=("health",))
     honest = report_of(compiled(subject), choices)
     folder = maps_kept.ratings_folder()
-    words = set(map_study(*asked(subject), folder=folder).frame["rating"])
     for path in folder.glob("*.json"):
-        write_value(path, RatedMap(LEAN if words != {LEAN} else NOT_RELIED_ON, ""))
+        word = read_value(path, RatedMap).word
+        write_value(path, RatedMap(NOT_RELIED_ON if word == LEAN else LEAN, ""))  # whichever is drawn is another one
     path = tmp_path / "report.html"
     path.write_text(report_of(compiled(subject), choices), encoding="utf-8", newline="\n")
     maps_again(*asked(subject), folder)
