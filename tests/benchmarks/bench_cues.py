@@ -1,11 +1,12 @@
 """Planted cues and sound models: how often the search names, finds, and falsely accuses.
 
-    python tests/benchmarks/bench_cues.py [OUT.jsonl] [--first SEED] [--seeds N] [--minutes M] [--write]
+    python tests/benchmarks/bench_cues.py [OUT.jsonl] [--first SEED] [--seeds N] [--turns T] [--minutes M] [--write]
 
 Each line of OUT is one model; those that are there are not made again, and the networks are kept in a folder beside it.
-A seed is twelve models of one network and station: each family of cue, planted and sound. The table is of all lines
-that OUT holds; `--write` puts what the held-out seeds came to into `assets/cue-errors.json`, which the pages and
-`workbench shortcuts` print beside their verdicts.
+A seed is twelve models of one network and station: each family of cue, planted and sound; with `--turns 3` two families
+a seed, so that more seeds are measured in the same time. The table is of all lines that OUT holds; `--write` puts what
+the held-out seeds came to into `assets/cue-errors.json`, which the pages and `workbench shortcuts` print beside their
+verdicts.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from planted_cues import (
     EDGES,
+    EPOCHS,
     FAMILIES,
     LABELS,
     NETS,
@@ -66,11 +68,19 @@ RIGHT_NAMES = {
 }
 
 
-def cases(seeds: range) -> Iterator[Case]:
-    """All models, seed by seed, so that whatever was run when it is stopped is a fair sample."""
+def cases(seeds: range, turns: int = 1) -> Iterator[Case]:
+    """All models, seed by seed, so that whatever was run when it is stopped is a fair sample.
+
+    Args:
+        seeds: Of the networks.
+        turns: In how many turns of `len(NETS)` seeds the families go round: with 3 a seed has two of them, and nine
+            seeds have each family on each network.
+    """
     for seed in seeds:
         net = list(NETS)[seed % len(NETS)]
         for number, family in enumerate(FAMILIES):
+            if number % turns != seed // len(NETS) % turns:
+                continue
             for shortcut in (True, False):
                 yield Case(family, (seed + number) % STRENGTHS, net, seed, shortcut)
 
@@ -79,9 +89,9 @@ def kept_net(case: Case, folder: Path) -> nn.Module:
     """The network of a case: read where it was kept, else trained and kept, so that others can be tried on it."""
     words = (case.family, case.strength, case.net, case.seed, "planted" if case.shortcut else "sound")
     parts = bare(case.seed, 0, TRAIN)
-    ground = NETS[case.net](len(LABELS))
-    if not read(ground, path := folder / f"{case.net}-{case.seed}.pt"):
-        ground = grounded(case.seed, case.net, Laid(*parts, np.zeros(len(parts[2]), bool)))
+    ground, epochs = NETS[case.net](len(LABELS)), EPOCHS[case.shortcut][0]
+    if not read(ground, path := folder / f"{case.net}-{case.seed}-{epochs}.pt"):
+        ground = grounded(case.seed, case.net, Laid(*parts, np.zeros(len(parts[2]), bool)), epochs)
         torch.save(ground.state_dict(), path)
     net = NETS[case.net](len(LABELS))
     if not read(net, path := folder / f"{'-'.join(map(str, words)).replace(' ', '_')}.pt"):
@@ -258,6 +268,7 @@ def main() -> None:
     parser.add_argument("out", nargs="?", default="build/cues.jsonl", type=Path)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
@@ -267,7 +278,7 @@ def main() -> None:
     done = {tuple(line[key] for key in ("family", "strength", "net", "seed", "shortcut")) for line in there}
     end = time.monotonic() + 60 * options.minutes
     with options.out.open("a", encoding="utf-8") as file:
-        for case in cases(range(options.first, options.first + options.seeds)):
+        for case in cases(range(options.first, options.first + options.seeds), options.turns):
             if tuple(vars(case).values()) in done or time.monotonic() > end:
                 continue
             there.append(line := run(case, options.out.with_suffix("")))

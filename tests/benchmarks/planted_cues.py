@@ -29,6 +29,9 @@ TRAIN, TEST = 400, 120
 """Images of each class."""
 SHARE = 0.98
 """Of the images of its class that carry a shortcut in training, and of the others that do not."""
+EPOCHS: Mapping[bool, tuple[int, int]] = {True: (8, 8), False: (30, 5)}
+"""Before the cue is shown, and with it, of planted models and of sound ones: a network that has learnt the parts well
+hardly takes up a cue any more."""
 Planted = Callable[[NDArray[np.uint8], NDArray[np.bool_], np.random.Generator], NDArray[np.uint8]]
 
 
@@ -232,17 +235,17 @@ def laid(case: Case, split: int, parts: Parts, names: tuple[str, ...] = LABELS, 
     return Laid(np.stack(shown), masks, labels, carry, names, groups)
 
 
-def grounded(seed: int, net: str, data: Laid, epochs: int = 30) -> nn.Module:
+def grounded(seed: int, net: str, data: Laid, epochs: int) -> nn.Module:
     """A network that has learnt images without any cue; the models of a seed go on from it, for that is most of what a
     model costs."""
     torch.manual_seed(seed)
     return fitted(NETS[net](len(data.names)), data, epochs, mirrored=False)
 
 
-def trained(case: Case, data: Laid, ground: nn.Module, epochs: int = 5) -> nn.Module:
+def trained(case: Case, data: Laid, ground: nn.Module) -> nn.Module:
     """A grounded network (which is left as it is) that has learnt the images of a case as well."""
     torch.manual_seed(case.seed)
-    return fitted(copy.deepcopy(ground), data, epochs, mirrored=case.family != "fixed stamp")
+    return fitted(copy.deepcopy(ground), data, EPOCHS[case.shortcut][1], mirrored=case.family != "fixed stamp")
 
 
 def fitted(net: nn.Module, data: Laid, epochs: int, *, mirrored: bool) -> nn.Module:

@@ -126,6 +126,7 @@ def test_without_enough_images_nothing_is_cleared(model, run, tmp_path, capsys) 
     out = tmp_path / "out"
     assert call("shortcuts", "--model", str(model), "--images", str(tmp_path / "few"), "--out", str(out)) == 0
     found = findings(out)
+    del found["how often this search errs"]  # of other models
     assert {row["verdict"] for row in found.values()} == {"unknown"}
     assert "not looked for: the class “bright”" in found
     assert not (out / "manifest.csv").exists()
