@@ -93,10 +93,10 @@ def test_everything_is_shown_in_a_fresh_clone_and_nothing_is_shipped_in_vain(vis
         assert [text for text in texts(at) if any(words in text for words in OPEN_WORDS)] == [], STALE
         assert "Doubtful labels" in "".join(texts(at))
         assert searches(visit("reliability", model=model).sound("Reliability")) == [], STALE
-    at = visit("overview", model=DEMO).sound()
-    assert [text for text in texts(at) if "**Not looked for yet**" in text] == [], STALE
-    assert not [label for label in searches(at) if label.startswith("Compute what")], STALE
-    assert_asked_by_a_command(DEMO)
+        at = visit("overview", model=model).sound()
+        assert [text for text in texts(at) if "**Not looked for yet**" in text] == [], STALE
+        assert not [label for label in searches(at) if label.startswith("Compute what")], STALE
+        assert_asked_by_a_command(model)
     shipped = {
         path.relative_to(catalog.shipped()).as_posix() for path in catalog.shipped().rglob("*") if path.is_file()
     }
