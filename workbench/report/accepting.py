@@ -93,25 +93,13 @@ def acceptance_draft(
         InputError: A name or a reason is missing, the day is over, or there is nothing to accept.
     """
     from workbench.errors import InputError
-    from workbench.journal import Ruling
 
     if standing.status not in ("fail", "watch"):
         raise InputError(f"{standing.check.title} has no finding to accept.")
     if until < datetime.datetime.now(datetime.UTC).date():
         raise InputError(f"{until.isoformat()} is over: name a day to come.")
-    return Ruling(
-        about="finding",
-        user=user,
-        model=model,
-        model_name=model_name,
-        set_name=set_name,
-        subject=standing.check.name,
-        digest=finding_digest(standing.check.name, standing.results),
-        said="accepted",
-        text=gravest(standing.results).sentence,
-        until=until.isoformat(),
-        reason=reason,
-    )
+    of = {"model": model, "model_name": model_name, "set_name": set_name}
+    return _about(standing, said="accepted", user=user, reason=reason, until=until.isoformat(), **of)
 
 
 def withdrawal_draft(
@@ -123,22 +111,20 @@ def withdrawal_draft(
         InputError: A name is missing, or nobody accepts what the check found.
     """
     from workbench.errors import InputError
-    from workbench.journal import Ruling
 
     if standing.accepted is None:
         raise InputError(f"Nobody accepts what {standing.check.title} found: there is nothing to take back.")
-    return Ruling(
-        about="finding",
-        user=user,
-        model=model,
-        model_name=model_name,
-        set_name=set_name,
-        subject=standing.check.name,
-        digest=finding_digest(standing.check.name, standing.results),
-        said="withdrawn",
-        text=gravest(standing.results).sentence,
-        reason=reason,
-    )
+    of = {"model": model, "model_name": model_name, "set_name": set_name}
+    return _about(standing, said="withdrawn", user=user, reason=reason, **of)
+
+
+def _about(standing: Standing, **said: str) -> Ruling:
+    """A ruling on the very finding of a check."""
+    from workbench.journal import Ruling
+
+    name, results = standing.check.name, standing.results
+    text, digest = gravest(results).sentence, finding_digest(name, results)
+    return Ruling(about="finding", subject=name, digest=digest, text=text, **said)
 
 
 def criteria_draft(criteria: Criteria, *, user: str, reason: str, model: str, model_name: str, set_name: str) -> Ruling:
