@@ -249,24 +249,26 @@ def trained(case: Case, data: Laid, ground: nn.Module) -> nn.Module:
 
 
 def fitted(net: nn.Module, data: Laid, epochs: int, *, mirrored: bool) -> nn.Module:
-    """Trained in bfloat16 with channels last, which takes a third of the time on a processor that knows both."""
-    net = net.to(memory_format=torch.channels_last)
-    x = torch.from_numpy(data.images).permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.25)
-    y = torch.from_numpy(data.labels)
+    """Trained in bfloat16 with channels last, which takes a third of the time on a processor that knows both; on a
+    graphics card where there is one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    net = net.to(device, memory_format=torch.channels_last)
+    x = torch.from_numpy(data.images).to(device).permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.25)
+    y = torch.from_numpy(data.labels).to(device)
     optimiser = torch.optim.AdamW(net.parameters(), 3e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=epochs * -(-len(x) // 64))
     net.train()
     for _ in range(epochs):
-        for rows in torch.randperm(len(x)).split(64):
+        for rows in torch.randperm(len(x)).to(device).split(64):
             batch = x[rows].flip(3) if mirrored and torch.rand(()) < 0.5 else x[rows]
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast(device, torch.bfloat16):
                 scores = net(batch.contiguous(memory_format=torch.channels_last))
             loss = nn.functional.cross_entropy(scores.float(), y[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
-    return net.to(memory_format=torch.contiguous_format).eval()
+    return net.to("cpu", memory_format=torch.contiguous_format).eval()
 
 
 def loaded(net: nn.Module, names: tuple[str, ...] = LABELS) -> Classifier:
