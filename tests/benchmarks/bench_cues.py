@@ -48,7 +48,7 @@ from workbench.files import KINDS
 from workbench.models import predict
 from workbench.stats import SIGNIFICANT, Rate, wilson
 
-STRENGTHS = 2
+STRENGTHS = 3
 """How many strengths of each cue are planted, strongest first."""
 HELD_OUT = 92
 """The first seed that set no limit of the search, and none of its parts."""
@@ -69,20 +69,21 @@ RIGHT_NAMES = {
 
 
 def cases(seeds: range, turns: int = 1) -> Iterator[Case]:
-    """All models, seed by seed, so that whatever was run when it is stopped is a fair sample.
+    """All models, seed by seed, so that whatever was run when it is stopped is a fair sample. Network and strength are
+    drawn, for the class that a cue goes with is told by the seed as well.
 
     Args:
         seeds: Of the networks.
-        turns: In how many turns of `len(NETS)` seeds the families go round: with 3 a seed has two of them, and nine
-            seeds have each family on each network.
+        turns: In how many turns of three seeds the families go round: with 3 a seed has two of them.
     """
     for seed in seeds:
-        net = list(NETS)[seed % len(NETS)]
+        net = list(NETS)[np.random.default_rng([seed, 17]).integers(len(NETS))]
         for number, family in enumerate(FAMILIES):
-            if number % turns != seed // len(NETS) % turns:
+            if number % turns != seed // 3 % turns:
                 continue
             for shortcut in (True, False):
-                yield Case(family, (seed + number) % STRENGTHS, net, seed, shortcut)
+                strength = int(np.random.default_rng([seed, number, 19]).integers(STRENGTHS))
+                yield Case(family, strength, net, seed, shortcut)
 
 
 def kept_net(case: Case, folder: Path) -> nn.Module:
