@@ -11,7 +11,7 @@ from torch import nn
 import workbench as wb
 from workbench.cues import search, study_of, transplant
 from workbench.cues.cue_evidence import log_odds, peaks
-from workbench.cues.cuts import Seen, grey_of, meets
+from workbench.cues.cuts import Seen, detail_of, meets
 from workbench.cues.mark_cues import best_match, marks, parted
 
 MARK = np.kron(np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]]), np.ones((2, 2)))  # a cross of 6 pixels a side
@@ -124,8 +124,8 @@ class Times(nn.Module):
 
 def test_the_best_match_is_that_of_a_plain_loop():
     rng = np.random.default_rng(0)
-    image = grey_of(marked(rng.integers(110, 150, (40, 40, 3)).astype(np.uint8), AT))
-    template = image[19:27, 7:15] + rng.normal(0, 5, (8, 8)).astype(np.float32)
+    image = detail_of(marked(rng.integers(110, 150, (40, 40, 3)).astype(np.uint8), AT))
+    template = image[19:27, 7:15] + rng.normal(0, 5, (8, 8, 3)).astype(np.float32)
     best, box = best_match(image, [template])
     values = {
         (y, x): np.corrcoef(image[y : y + 8, x : x + 8].ravel(), template.ravel())[0, 1]
@@ -135,7 +135,7 @@ def test_the_best_match_is_that_of_a_plain_loop():
     place = max(values, key=values.get)
     assert best == pytest.approx(values[place], abs=1e-4)
     assert (round(box[0] * 40), round(box[1] * 40)) == place == (19, 7)
-    assert best_match(image, [np.full((8, 8), 7, np.float32)]) == (-1, None)
+    assert best_match(image, [np.full((8, 8, 3), 7, np.float32)]) == (-1, None)
 
 
 def test_who_carries_a_mark_is_told_where_both_kinds_part_most():

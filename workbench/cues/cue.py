@@ -53,6 +53,8 @@ class Cue:
         level: How strong it is in images called `target`, and in the others, in `unit`; None where nothing is measured.
         unit: Of the level, as in "quality of JPEG"; empty without one.
         spares: Whether the proof leaves what a mask shows as it was; False for light that falls on all alike.
+        adds: Whether putting it on adds detail all over an image, which may hide a defect or look like one; False where
+            taking it away does; None where neither does.
     """
 
     kind: Kind
@@ -65,3 +67,4 @@ class Cue:
     level: tuple[float, float] | None = None
     unit: str = ""
     spares: bool = True
+    adds: bool | None = None

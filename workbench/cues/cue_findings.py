@@ -16,6 +16,8 @@ from workbench.stats import SIGNIFICANT, holm
 
 MATTERS = 0.2
 """A cue that turns a smaller share of decisions beyond its decoy's is not accused."""
+ALONE = 0.5
+"""What a property must turn beyond its decoy's where adding detail is the only way to try it."""
 NARROWER = 2 / 3
 """A place or mark that does this share of what a property of the whole image does is named before it."""
 ENOUGH_POWER = 0.8
@@ -152,10 +154,21 @@ def _verdict(study: Study, tried: Transplant, p: float) -> Verdict:
     ways = [way for way in (tried.put, tried.taken) if way is not None and way.enough]
     if not ways:
         return "too few"
-    proven = any(_matters(way) for way in _proofs(study, tried)) and not _contradicted(tried)
-    if p <= SIGNIFICANT and proven:
+    if p <= SIGNIFICANT and _proven(study, tried) and not _contradicted(tried):
         return "shortcut" if _spared(study, tried.cue) else "leans"
     return "looks" if any((way.flips.value or 0) >= MATTERS for way in ways) else "clear"
+
+
+def _proven(study: Study, tried: Transplant) -> bool:
+    """Whether a way turns decisions that neither hides a defect nor brings what looks like one: to add detail all over
+    an image may do both, and so is no proof where less detail turns nothing, and hardly one where there is no other."""
+    adding = None if tried.cue.adds is None else tried.put if tried.cue.adds else tried.taken
+    mattering = [way for way in _proofs(study, tried) if _matters(way)]
+    if any(way is not adding for way in mattering):
+        return True
+    other = tried.taken if tried.cue.adds else tried.put
+    tried_so = other is not None and other.enough
+    return bool(mattering) and not tried_so and (mattering[0].effect.value or 0) >= ALONE
 
 
 def _covers(finding: Finding, findings: Sequence[Finding]) -> bool:
@@ -178,12 +191,12 @@ def _matters(way: Turned) -> bool:
 
 def _contradicted(tried: Transplant) -> bool:
     """Whether one way speaks against what the other turned: its decoy is shown to turn more than the cue, or a property
-    turns nothing when it is taken away, so that put on all of an image it may have brought what the class is (a stain
-    is strong colours)."""
+    turns hardly anything when it is taken away, so that put on all of an image it may have brought what the class is (a
+    stain is strong colours)."""
     ways = [way for way in (tried.put, tried.taken) if way is not None and way.enough]
     against = any(way.effect.high is not None and way.effect.high < 0 for way in ways)
-    kept = tried.cue.kind == "property" and tried.taken is not None and tried.taken.enough and not _matters(tried.taken)
-    return against or kept
+    taken = tried.taken if tried.cue.kind == "property" and tried.taken is not None and tried.taken.enough else None
+    return against or (taken is not None and (taken.flips.value or 0) < MATTERS)
 
 
 def _most(finding: Finding) -> float:

@@ -47,9 +47,9 @@ class Seen:
     place: int = -1
 
     @cached_property
-    def grey(self) -> NDArray[np.float32]:
-        """As `grey_of`."""
-        return grey_of(self.image)
+    def detail(self) -> NDArray[np.float32]:
+        """As `detail_of`."""
+        return detail_of(self.image)
 
     def free(self, box: Box) -> bool:
         """Whether a rectangle holds nothing of the defect."""
@@ -104,9 +104,11 @@ def fitted(source: Pixels, image: Pixels) -> Pixels:
     return as_pixels(as_image(source).resize((image.shape[1], image.shape[0])))
 
 
-def grey_of(image: Pixels) -> NDArray[np.float32]:
-    """(h, w) the mean of an image's channels, with no side over `MATCHED` pixels."""
-    return np.asarray(shrunk(image, MATCHED).mean(2), np.float32)
+def detail_of(image: Pixels) -> NDArray[np.float32]:
+    """(h, w, C) how far an image's channels lie from the median of each, with no side over `MATCHED` pixels: ink as
+    bright as what it lies on shows by its colour."""
+    small = np.asarray(shrunk(image, MATCHED), np.float32)
+    return np.asarray(small - np.median(small, (0, 1)), np.float32)
 
 
 def edges(box: Box, image: NDArray[np.generic]) -> tuple[int, int, int, int]:

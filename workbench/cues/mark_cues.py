@@ -19,10 +19,10 @@ from workbench.cues.cuts import (
     as_strong,
     crops_of,
     cut,
+    detail_of,
     edges,
     energy,
     exchanged,
-    grey_of,
     meets,
     pasted,
     seen,
@@ -57,7 +57,7 @@ class Mark:
     Attributes:
         own: Crops that show it.
         others: Images that are called otherwise and do not.
-        templates: (h, w) small grey copies that it is found by.
+        templates: (h, w, C) small copies, as `detail_of`, that it is found by.
         least: The correlation from which on it is found.
     """
 
@@ -77,25 +77,26 @@ class Mark:
 
     def take(self, carrier: Pixels, rng: np.random.Generator, *, decoy: bool) -> Pixels | None:
         """The mark covered by what another image shows there; a decoy covers another place as large."""
-        match, box = best_match(grey_of(carrier), self.templates)
+        match, box = best_match(detail_of(carrier), self.templates)
         return exchanged(carrier, box, self.others, rng, decoy=decoy) if box and match >= self.least else None
 
     def carries(self, image: Pixels) -> bool:
         """Whether the mark is found."""
-        return best_match(grey_of(image), self.templates)[0] >= self.least
+        return best_match(detail_of(image), self.templates)[0] >= self.least
 
 
 def best_match(image: NDArray[np.float32], templates: Sequence[NDArray[np.float32]]) -> tuple[float, Box | None]:
-    """The best normalised cross-correlation (Lewis 1995) of templates (h, w) with an image (H, W), and where it is;
-    -1 and None where no template shows anything."""
+    """The best normalised cross-correlation (Lewis 1995) of templates (h, w, C) with an image (H, W, C), over all
+    channels at once, and where it is; -1 and None where no template shows anything."""
     from skimage.feature import match_template
 
-    best, box, (height, width) = -1.0, None, image.shape
+    best, box, (height, width, channels) = -1.0, None, image.shape
+    flat = image.reshape(height, -1)  # channels side by side: each C-th shift is one of whole pixels
     for template in templates:
-        rows, columns = template.shape
+        rows, columns = template.shape[:2]
         if rows > height or columns > width or template.std() < 1:
             continue
-        matches = match_template(image, template)
+        matches = match_template(flat, template.reshape(rows, -1))[:, ::channels]
         top, left = (int(i) for i in np.unravel_index(int(matches.argmax()), matches.shape))
         if matches[top, left] > best:
             best = float(matches[top, left])
@@ -131,8 +132,8 @@ def _carriers(crop: Crop, own: Sequence[Seen], others: Sequence[Seen]) -> tuple[
     """The images of the class that show what a crop shows, and where, and the correlation from which on they do; none
     where the others show it as well."""
     template = _template(crop)
-    matches = [(source, *best_match(source.grey, [template])) for source in own]
-    least = parted([match for _, match, _ in matches], [best_match(other.grey, [template])[0] for other in others])
+    matches = [(source, *best_match(source.detail, [template])) for source in own]
+    least = parted([match for _, match, _ in matches], [best_match(other.detail, [template])[0] for other in others])
     if least is None:
         return [], 1.0
     found = [(source, box) for source, match, box in matches if box and match >= least]
@@ -170,15 +171,15 @@ def _cue(
     if not crops:
         return None
     templates = tuple(_template(crop) for crop in crops[:TEMPLATES])
-    without = tuple(other for other in others if best_match(other.grey, templates)[0] < least)
+    without = tuple(other for other in others if best_match(other.detail, templates)[0] < least)
     names = tuple(dict.fromkeys(study.items[crop.source.place].name for crop in crops))
     mark = Mark(tuple(crops), without, templates, least)
     return Cue("mark", named(crops[0], names[0]), target, mark, names, crops[0].pixels) if without else None
 
 
 def _template(crop: Crop) -> NDArray[np.float32]:
-    top, left, bottom, right = edges(crop.box, crop.source.grey)
-    return crop.source.grey[top:bottom, left:right]
+    top, left, bottom, right = edges(crop.box, crop.source.detail)
+    return crop.source.detail[top:bottom, left:right]
 
 
 def named(crop: Crop, image: str) -> str:

@@ -252,4 +252,5 @@ def _cue(
         level=(tone.shown(median), tone.shown(others)),
         unit=tone.unit,
         spares=tone.spares,
+        adds=None if tone.adds is None else tone.adds == more,
     )

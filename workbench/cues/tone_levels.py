@@ -28,7 +28,8 @@ SMOOTH = 2.0
 """Standard deviation in pixels below which a difference of colours counts as noise."""
 BLOCK = 8
 """Pixels a side of the blocks in which JPEG compresses."""
-QUALITIES = (5, 95)
+QUALITIES = range(5, 96, 5)
+"""Of JPEG; what is lost does not fall evenly with them, so that all are tried."""
 SENSOR = 0.05
 """What is added to a mean square of bytes, so that its logarithm stands where there is none."""
 
@@ -48,6 +49,8 @@ class Tone:
         decoys: Which changes of the same size are no change of this property, of `tone_cues.DECOYS`.
         spares: Whether a defect that a mask shows stays as it was: it does not where light falls on all alike, for an
             unlit spot in a lit image would be a new one.
+        adds: Whether more of it is more detail, which may hide a defect or look like one; None where it is neither more
+            nor less of it.
     """
 
     more: str
@@ -59,6 +62,7 @@ class Tone:
     down: bool = True
     decoys: tuple[str, ...] = ("opposite", "displaced")
     spares: bool = True
+    adds: bool | None = True
     shown: Callable[[float], float] = float
 
 
@@ -139,8 +143,9 @@ def cast_along(direction: NDArray[np.float64]) -> Tone:
 
     names = f"a colour cast towards {to}", f"a colour cast towards {off}"
     return Tone(
-        *names, "times", level, move, decoys=("opposite", "other hue", "uneven light"), spares=False, shown=math.exp
-    )
+        *names, "times", level, move, decoys=("opposite", "other hue", "uneven light"), spares=False, adds=None,
+        shown=math.exp,
+    )  # fmt: skip
 
 
 def _saturation(image: Pixels, kept: Kept) -> float:
@@ -240,6 +245,36 @@ def noisy(colour: float) -> Move:
     return move
 
 
+def _chroma(image: Pixels, kept: Kept) -> float:
+    """The noise that channels do not share, over the mean."""
+    if image.shape[2] != 3:
+        return math.nan
+    planes = image - grey(image)[..., None]
+    noise = np.mean([noise_of(planes[..., channel], kept) for channel in range(3)])
+    return float(noise) / max(float(grey(image)[kept].mean()), 1.0)
+
+
+def _chroma_moved(image: Pixels, level: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Noise that channels do not share added, or the differences of channels smoothed."""
+    from scipy.ndimage import gaussian_filter
+
+    whole, part = image.astype(np.float32), _middle(image)
+    field = rng.standard_normal(image.shape, np.float32)
+    field -= field.mean(2, keepdims=True)
+    more = level > _chroma(image, _all(image))
+
+    def edited(own: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
+        if more:
+            return own + np.float32(strength) * field[: own.shape[0], : own.shape[1]]
+        light = grey(own)[..., None]
+        return np.asarray(light + gaussian_filter(own - light, (strength, strength, 0)))
+
+    def reached(strength: float) -> float:
+        return _chroma(alike(edited(part.astype(np.float32), strength), part), _all(part))
+
+    return edited(whole, _searched(reached, level, 0.1, 80.0 if more else 2 * SMOOTH))
+
+
 def _compression(image: Pixels, kept: Kept) -> float:
     """How much less high frequency blocks of 8 pixels hold than blocks half a step aside, a difference of logarithms:
     about 0 where nothing was compressed in such blocks."""
@@ -267,14 +302,9 @@ def _high(values: NDArray[np.float32], kept: Kept) -> float:
 def _compressed(image: Pixels, level: float, rng: np.random.Generator) -> NDArray[np.float32] | None:
     if image.dtype != np.uint8 or image.shape[2] != 3:
         return None
-    part, low, high = _middle(image), *QUALITIES
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _compression(jpeg(part, middle), _all(part)) >= level:
-            low = middle
-        else:
-            high = middle - 1
-    return jpeg(image, low).astype(np.float32)
+    part = _middle(image)
+    apart = [abs(_compression(jpeg(part, quality), _all(part)) - level) for quality in QUALITIES]
+    return jpeg(image, QUALITIES[int(np.nanargmin(apart))]).astype(np.float32)
 
 
 def jpeg(image: Pixels, quality: int) -> NDArray[np.uint8]:
@@ -328,7 +358,9 @@ def tones() -> Mapping[str, Tone]:
     light = ("opposite", "other hue", "uneven light")
     fine = ("coarser grain", "displaced")
     result = {
-        "brightness": Tone("brightness", "darkness", "levels of 255", _brightness, _lit, decoys=light, spares=False),
+        "brightness": Tone(
+            "brightness", "darkness", "levels of 255", _brightness, _lit, decoys=light, spares=False, adds=None
+        ),
         "contrast": Tone("high contrast", "low contrast", "of the mean", _contrast, _contrasted),
         "saturation": Tone(
             "strong colours", "pale colours", "of the mean", _saturation, _saturated,
@@ -339,6 +371,9 @@ def tones() -> Mapping[str, Tone]:
         ),
         "noise": Tone(
             "noise", "a lack of noise", "of the mean", _noise, noisy(0.0), down=False, decoys=("coarser grain",)
+        ),
+        "colour noise": Tone(
+            "colour noise", "a lack of colour noise", "of the mean", _chroma, _chroma_moved, decoys=("coarser grain",)
         ),
         "compression": Tone(
             "JPEG compression", "a lack of JPEG compression", "detail aside of the blocks over within",
