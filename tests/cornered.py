@@ -3,12 +3,15 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 from torch import nn
 
 import workbench as wb
+from workbench.cues import Turned
+from workbench.stats import mean_of, share
 
 CORNER = slice(24, 32)
 
@@ -62,3 +65,10 @@ def classifier():
     return wb.load_classifier(
         ReadsCorner(), class_names=("bright", "dark")[::-1], size=(32, 32), mean=(0, 0, 0), std=(1, 1, 1)
     )
+
+
+def turned(flips, decoys, count=80):
+    """What an edit of so many images comes to: the cue turns some, its decoy the last of them."""
+    own, decoy = np.arange(count) < flips * count, np.arange(count) >= (1 - decoys) * count
+    frame = pd.DataFrame({"turned": own * 1.0, "decoy": decoy * 1.0, "unit": np.arange(count)})
+    return Turned(frame, share(own), share(decoy), mean_of(own * 1.0 - decoy), 0.0001)

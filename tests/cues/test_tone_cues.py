@@ -123,7 +123,14 @@ def test_a_decoy_is_as_strong_and_leaves_the_property(name):
     image = (image + rng.normal(0, 3, image.shape)).clip(0, 255).astype(np.uint8)
     everywhere = np.ones((EDGE, EDGE), bool)
     level = tone.level(image, everywhere)
-    scale = {"brightness": 20, "contrast": 0.06, "saturation": 0.03, "noise": 0.05, "compression": 0.8}.get(name, 0.5)
+    scale = {
+        "brightness": 20,
+        "contrast": 0.06,
+        "saturation": 0.03,
+        "noise": 0.05,
+        "colour noise": 0.05,
+        "compression": 0.8,
+    }.get(name, 0.5)
     target = level + (scale if tone.up else -scale)
     exchange = Levels(tone, target, level, (level + target) / 2)
     edited = exchange.put(image, rng, decoy=False)

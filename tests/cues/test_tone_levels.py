@@ -41,6 +41,8 @@ def moved(tone, image, level):
         ("saturation", 0.02, 0.004),
         ("sharpness", -0.7, 0.1),
         ("noise", 0.06, 0.003),
+        ("colour noise", 0.04, 0.003),
+        ("colour noise", -0.006, 0.001),
         ("compression", 1.0, 0.25),
         ("medium texture", 0.5, 0.15),
         ("coarse texture", -0.5, 0.15),
@@ -79,6 +81,17 @@ def test_noise_is_that_which_was_added():
         result = noisy(colour)(grey, 6 / 120, rng)
         assert noise_of(result.mean(2).astype(np.float32), everywhere(flat)) == pytest.approx(6, rel=0.1)
         assert colour_noise(result.astype(np.float32), everywhere(flat)) == pytest.approx(colour, rel=0.15)
+
+
+def test_colour_noise_is_what_the_channels_do_not_share():
+    rng = np.random.default_rng(1)
+    shared = np.full((96, 96, 1), 120.0) + rng.normal(0, 6, (96, 96, 1))
+    own = rng.normal(0, 6, (96, 96, 3))
+    tone = tones()["colour noise"]
+    for pixels, expected in ((np.repeat(shared, 3, 2), 0.0), (shared + own, 6 * math.sqrt(2 / 3) / 120)):
+        image = pixels.round().clip(0, 255).astype(np.uint8)  # the mean of three channels takes a third of the variance
+        assert tone.level(image, everywhere(image)) == pytest.approx(expected, abs=0.003)
+    assert math.isnan(tone.level(np.zeros((16, 16, 1), np.uint8), np.ones((16, 16), bool)))
 
 
 def test_sharpness_and_compression_are_those_of_plain_loops(image):

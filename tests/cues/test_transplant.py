@@ -4,12 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from cornered import CORNER, Painted, ReadsCorner
+from cornered import CORNER, Painted, ReadsCorner, turned
 
 import workbench as wb
-from workbench.cues import Cue, Transplant, Turned, search, study_of, transplant
+from workbench.cues import Cue, Transplant, search, study_of, transplant
 from workbench.cues.cue_findings import judged
-from workbench.stats import mean_of, share
 
 pytest_plugins = ["cornered"]
 
@@ -59,13 +58,6 @@ def test_a_class_of_too_few_verdicts_is_named_as_not_looked_for(parts, classifie
     assert "Here it calls 8 images of 8 units so, and 60 images of 60 units otherwise." in reasons["the class “bright”"]
 
 
-def turned(flips, decoys, count=80):
-    """What an edit of so many images comes to: the cue turns some, its decoy the last of them."""
-    own, decoy = np.arange(count) < flips * count, np.arange(count) >= (1 - decoys) * count
-    frame = pd.DataFrame({"turned": own * 1.0, "decoy": decoy * 1.0, "unit": np.arange(count)})
-    return Turned(frame, share(own), share(decoy), mean_of(own * 1.0 - decoy), 0.0001)
-
-
 @pytest.mark.parametrize(
     ("put", "taken", "accused"),
     [
@@ -99,4 +91,23 @@ def test_a_property_that_can_be_taken_away_must_turn_decisions_so(parts, classif
     study = study_of(classifier, list(parts), wb.predict(classifier, parts))
     ways = [None if way is None else turned(*way) for way in (put, taken)]
     (finding,) = judged(study, [Transplant(Cue("property", "strong colours", "bright", None), *ways)])
+    assert finding.accused == accused
+
+
+@pytest.mark.parametrize(
+    ("adds", "put", "taken", "accused"),
+    [
+        (False, (0.04, 0.0), (0.62, 0.03), False),  # detail brought to good parts makes defects of them, the lack of it
+        (True, (0.6, 0.0), (0.3, 0.15), False),  # as it hides them; less of it turns half as many as its decoy
+        (True, (0.04, 0.0), (0.62, 0.03), True),  # less detail brings no defect
+        (False, (0.5, 0.0), (0.9, 0.0), True),
+        (True, (0.36, 0.0), None, False),  # noise cannot be taken away
+        (True, (0.7, 0.0), None, True),
+        (None, (0.6, 0.0), (0.3, 0.15), True),
+    ],
+)
+def test_added_detail_is_no_proof_alone(parts, classifier, adds, put, taken, accused):
+    study = study_of(classifier, list(parts), wb.predict(classifier, parts))
+    ways = [None if way is None else turned(*way) for way in (put, taken)]
+    (finding,) = judged(study, [Transplant(Cue("property", "texture", "bright", None, adds=adds), *ways)])
     assert finding.accused == accused

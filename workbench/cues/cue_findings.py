@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from workbench.cues.cue import Cue, Kind
+from workbench.cues.cue_precedence import explains
 from workbench.cues.cue_sample import Study
 from workbench.cues.defect_followed import Followed
 from workbench.cues.proof_power import BY_DECOYS, combined
@@ -18,8 +19,6 @@ MATTERS = 0.2
 """A cue that turns a smaller share of decisions beyond its decoy's is not accused."""
 ALONE = 0.5
 """What a property must turn beyond its decoy's where adding detail is the only way to try it."""
-NARROWER = 2 / 3
-"""A place or mark that does this share of what a property of the whole image does is named before it."""
 ENOUGH_POWER = 0.8
 """With a smaller chance of proving a cue, a search that proves none does not clear a class."""
 Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
@@ -122,12 +121,16 @@ class Search:
 
 def judged(study: Study, transplants: Sequence[Transplant]) -> tuple[Finding, ...]:
     """The verdicts, their p-values adjusted for their number, the gravest first; of those that are accused, the one
-    that turns most, but a place or mark before the property of the image that it brings about."""
+    that turns most both ways together, but what another one brings about after that."""
     adjusted = holm([_chance(_proofs(study, tried)) for tried in transplants]).tolist() if transplants else []
     findings = [Finding(tried, p, _verdict(study, tried, p)) for tried, p in zip(transplants, adjusted, strict=True)]
 
+    def brought(finding: Finding) -> bool:
+        same = [f.cue for f in findings if f.accused and f is not finding and f.cue.target == finding.cue.target]
+        return any(explains(study, cue, finding.cue) for cue in same)
+
     def rank(finding: Finding) -> tuple[float, ...]:
-        first = (float(_covers(finding, findings)), -_most(finding)) if finding.accused else (finding.p, 0.0)
+        first = (float(brought(finding)), -_turned(study, finding)) if finding.accused else (finding.p, 0.0)
         return (ORDER.index(finding.verdict), *first)
 
     return tuple(sorted(findings, key=rank))
@@ -171,15 +174,6 @@ def _proven(study: Study, tried: Transplant) -> bool:
     return bool(mattering) and not tried_so and (mattering[0].effect.value or 0) >= ALONE
 
 
-def _covers(finding: Finding, findings: Sequence[Finding]) -> bool:
-    """Whether a property is accused for what a place or mark shows that does most of what it does."""
-    if finding.cue.kind != "property":
-        return False
-    narrower = [f for f in findings if f.accused and f.cue.kind in ("place", "mark")]
-    own = [f for f in narrower if f.cue.target == finding.cue.target]
-    return any(_most(f) >= NARROWER * _most(finding) for f in own)
-
-
 def _matters(way: Turned) -> bool:
     flips, decoys = way.flips.value or 0, way.decoys.value or 0
     return (
@@ -199,6 +193,9 @@ def _contradicted(tried: Transplant) -> bool:
     return against or (taken is not None and (taken.flips.value or 0) < MATTERS)
 
 
-def _most(finding: Finding) -> float:
-    ways = (finding.transplant.put, finding.transplant.taken)
-    return max((way.effect.value or 0 for way in ways if way is not None), default=0.0)
+def _turned(study: Study, finding: Finding) -> float:
+    """How many decisions it turns beyond its decoy: as a share of those that it was put on, and of all from which it
+    might have been taken, so that what few images show comes after what many do."""
+    put, taken = finding.transplant.put, finding.transplant.taken
+    some = len(taken.frame) / max(len(study.confirmed(finding.cue.target)), 1) if taken is not None else 0.0
+    return sum((way.effect.value or 0) * of for way, of in ((put, 1.0), (taken, some)) if way is not None)
