@@ -184,6 +184,35 @@ def test_what_does_not_fit_is_refused_with_the_reason(
         wb.load_classifier(Ending(net(outputs), end), size=SIZE, head=head)
 
 
+class Scaled(nn.Module):
+    """Brings its images to -1 to 1 in place."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x.mul_(2).sub_(1))
+
+
+class Counted(Scaled):
+    """Answers by turns, by how often it was asked."""
+
+    asked = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked += 1
+        return self.net(x) * (-1) ** self.asked
+
+
+@pytest.mark.parametrize(("kind", "says"), [(Scaled, "in place"), (Counted, "answers anew each time")])
+def test_a_model_that_would_see_another_image_at_a_second_look_is_refused(
+    net: Any, kind: type[Scaled], says: str
+) -> None:
+    with pytest.raises(wb.InputError, match=says):
+        wb.load_classifier(kind(net(3)), size=SIZE)
+
+
 class Company(nn.Module):
     """Its normalisation is that of the images it is asked about together."""
 

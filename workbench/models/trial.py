@@ -73,7 +73,12 @@ def trial(
         raise InputError(f"There is no head {kind[:40]!r}: choose one of {', '.join(HEADS)}.")
     with _evaluating(model):
         images = _noise(preprocessing, device)
-        first = _first_answer(model, images[:1], preprocessing)
+        first = _first_answer(model, shown := images[:1].clone(), preprocessing)
+        if not torch.equal(shown, images[:1]):
+            raise InputError(
+                "The model changes the image that it is given in place, so that whoever looks twice sees another: let"
+                " its forward begin with x = x.clone(), or write x = x / 255 for x /= 255 or x.div_(255)."
+            )
         named = output is not None
         output = _output(first, classes) if output is None else output
         values, alone, behaviour = _company(model, images, first, output)
@@ -156,13 +161,14 @@ def _company(
     except Exception as error:  # whatever the model's own code raises, or what it makes of several images
         why = f"it cannot take several ({(str(error) or type(error).__name__).splitlines()[0][:100]})"
     each = torch.cat([_numbers(ask(x), 1, output) for x in images.split(1)])
-    if not _same(lone[0], each[0]):
-        value = (lone[0] - each[0]).abs().argmax()
-        raise InputError(
-            f"The model answers anew each time (the same image got {lone[0][value]:.4g}, then {each[0][value]:.4g}):"
-            " something random runs in evaluation mode, such as F.dropout without training=self.training. Switch it"
-            " off."
-        )
+    for other in (each, _numbers(ask(images[:1]), 1, output)):
+        if not _same(lone[0], other[0]):
+            value = (lone[0] - other[0]).abs().argmax()
+            raise InputError(
+                f"The model answers anew each time (the same image got {lone[0][value]:.4g}, then"
+                f" {other[0][value]:.4g}): something random runs in evaluation mode, such as F.dropout without"
+                " training=self.training, or it keeps count of what it was asked. Switch it off."
+            )
     return each, True, (_behaviour(f"asked about one image at a time, as {why}"),)
 
 
