@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.catalog import has_drive, load_catalog, scheme, shared, stored_path
+from workbench.catalog import has_drive, load_catalog, place_of, scheme, shared, stored_path
 from workbench.files import folders
 from workbench.models.folder import read_spec, spec_key, weights_path
 from workbench.sets.layouts import load_images
@@ -361,3 +361,13 @@ def test_a_catalog_anchors_paths_with_colons_to_its_own_folder(own: Path, write_
     own.write_text(f"[images.lot]\ntitle = 'Lot'\nref = '{name}'\n", encoding="utf-8")
     assert load_catalog().images["lot"].ref == str(own.parent / name)
     assert len(load_images("lot")) == 1
+
+
+def test_two_sets_of_one_name_lie_in_two_places(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        assert place_of("parts") == str(tmp_path / folder / "parts")
+    assert place_of("package:elpv_dataset/data") == "package:elpv_dataset/data"
+    assert place_of("lot7") == str(tmp_path / "mine" / "pics")
+    assert place_of("solar-cells") == "elpv"

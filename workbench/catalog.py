@@ -342,6 +342,15 @@ def scheme(ref: str) -> str | None:
     return before if colon and before in SCHEMES else None
 
 
+def place_of(ref: str) -> str:
+    """Where an image set lies, told apart from another of the same name: in another catalog, or in another folder that
+    a relative path starts at."""
+    entry = load_catalog().images.get(ref)
+    if entry is not None:
+        return entry.ref
+    return ref if scheme(ref) or ref.startswith("package:") else str(stored_path(ref).resolve())
+
+
 def check_local(ref: str) -> None:
     """Refuse an address of the network, from which nothing is fetched."""
     if "://" in ref:

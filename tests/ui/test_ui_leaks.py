@@ -145,6 +145,9 @@ def test_a_split_in_force_counts_no_part_that_the_model_was_trained_on(visit, lo
         other = visit(page, dealt=dealt.digest_of(proposed)).sound()
         assert "**A proposed split is in force**" in infos(other)
         assert other.query_params["dealt"] in (dealt.digest_of(proposed), [dealt.digest_of(proposed)])
+        if page == "defects":
+            assert "on the proposed test split" in text(other).lower()
+            assert "on the test split" not in text(other).lower()
 
 
 def test_the_button_puts_it_into_force_and_another_leaves_it(visit, looked, proposed):

@@ -110,11 +110,12 @@ def _notes(given: Sequence[str]) -> dict[str, str]:
 
 
 def _subject(choices: Choices, work: Path | None, read: list[str] | None, meter: Meter) -> Subject:
+    from workbench.catalog import place_of
     from workbench.files import cache_folder, key
 
     image_set = load(choices.images, read)
     show(image_set)
-    name = key("audit folder", model=choices.model, set=choices.images, name=image_set.name)[:24]
+    name = key("audit folder", model=choices.model, set=place_of(choices.images), name=image_set.name)[:24]
     folder = work or cache_folder() / REPORTS / name
     folder.mkdir(parents=True, exist_ok=True)
     return subject_of(choices.model, image_set, folder, meter.report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from contextlib import closing
@@ -66,15 +67,16 @@ def train(
         )
         raise
     if before is not None:
-        _changed(out, before)
+        _changed(out, before, images)
     _summary(out, (time.monotonic() - start) / 60)
 
 
-def _changed(out: Path, before: Path) -> None:
+def _changed(out: Path, before: Path, images: str) -> None:
     """What the card says of before and after, and where both are compared."""
     _, _, rest = (out / "MODEL_CARD.md").read_text(encoding="utf-8").partition("### Before and after\n\n")
     print(rest.partition("\n")[0])
-    print(f"Compare both: workbench run --model {out} --beside {before}")
+    command = ("workbench", "run", "--model", str(out), "--beside", str(before), "--images", images)
+    print(f"Compare both: {shlex.join(command)}")
 
 
 def _summary(out: Path, minutes: float) -> None:

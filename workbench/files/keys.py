@@ -112,7 +112,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "map study": _kind(*MODEL, "images", "families", "table", "card", version=2, megabytes=1),
         "league": _kind(*MODEL, "images", "families", "table", "asked", megabytes=4),
         "image digests": _kind("images", megabytes=4),
-        "drift": _kind(*MODEL, "images", "families", "table", "new", "maps", megabytes=4),
+        "drift": _kind(*MODEL, "images", "families", "table", "new", "maps", version=2, megabytes=4),
         "model appraiser": _kind(*MODEL, "plan", megabytes=1),
         "report": _kind(
             *MODEL, "images", "families", "table", "journal", "choices", "criteria", "day", "beside", megabytes=24

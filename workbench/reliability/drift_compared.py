@@ -125,7 +125,7 @@ def drift(
     held = vectors is not None and len(second) > 0 and len(first) > 1
     foreign = foreign_of(vectors, is_new, units, names) if held and vectors is not None else None
     lots = (None, None) if units is None else (units[: len(first)], units[len(first) :])
-    estimates = estimated_sides(first, second, lots[0], positive, seed)
+    estimates = estimated_sides(first, second, lots, positive, seed)
     return Drift(
         reference.title,
         new.title,

@@ -20,7 +20,11 @@ ACCURACY, PASSED, ESCAPES = "accuracy", "defects among what passes", "escape rat
 
 
 def estimated_sides(
-    first: DriftSide, second: DriftSide, units: NDArray[np.intp] | None, positive: Sequence[str], seed: int = 0
+    first: DriftSide,
+    second: DriftSide,
+    units: tuple[NDArray[np.intp] | None, NDArray[np.intp] | None],
+    positive: Sequence[str],
+    seed: int = 0,
 ) -> Estimates:
     """Estimates for the second side from the labels of the first, of `ACCURACY` and of `PASSED`, the share of defects
     among the images that the model passes.
@@ -28,7 +32,7 @@ def estimated_sides(
     Args:
         first: N labelled images.
         second: M others.
-        units: (N,) the unit of each of the first; None where none are known.
+        units: (N,) the unit of each of the first, and (M,) of the second; None where none are known.
         positive: The classes that are defects; without any, only the accuracy is given.
         seed: Of the halves on which errors are measured.
     """
@@ -43,7 +47,11 @@ def estimated_sides(
 
 
 def _estimated(
-    sides: tuple[DriftSide, DriftSide], units: NDArray[np.intp] | None, figure: str, positive: Sequence[str], seed: int
+    sides: tuple[DriftSide, DriftSide],
+    units: tuple[NDArray[np.intp] | None, NDArray[np.intp] | None],
+    figure: str,
+    positive: Sequence[str],
+    seed: int,
 ) -> Estimates:
     (among, sure, right), (asked, new_sure, new_right) = (_correct(side, figure, positive) for side in sides)
     judged = [side.table["verdict"].notna().to_numpy(bool) for side in sides]
@@ -52,7 +60,8 @@ def _estimated(
     result = estimates_of(
         (sure[known], new_sure[asked]),
         right[known],
-        None if units is None else units[known],
+        None if units[0] is None else units[0][known],
+        lots=None if units[1] is None else len(np.unique(units[1][asked])),
         figure=figure,
         truth=new_right[asked] if labelled else None,
         seed=seed,

@@ -10,6 +10,7 @@ import numpy as np
 from workbench.files import CheckResult, Outcome
 from workbench.reliability.drift_compared import Drift
 from workbench.reliability.drift_estimates import ACCURACY, ESCAPES, TRUSTED_BEYOND
+from workbench.reliability.estimate import NEAR, NEAR_SHARE
 from workbench.stats import ENOUGH, SIGNIFICANT, Rate, cases_for_ceiling, difference
 
 if TYPE_CHECKING:
@@ -168,23 +169,37 @@ def labels_needed() -> str:
 
 
 def _estimate(result: Drift, figure: str, part: pd.DataFrame) -> CheckResult:
+    """The verdict rests on the median of the methods that are near; where none is, there is none."""
     methods = "; ".join(
         f"{row['method']} {row['estimate']:.1%} ({row['low']:.1%} to {row['high']:.1%}, off by {row['error']:.1%} on"
-        " average on held-out halves of the reference)"
+        f" average on held-out parts of the reference{'' if row['near'] else ', not counted'})"
         for row in part.to_dict("records")
     )
     before, support = float(part["reference"].iloc[0]), int(part["support"].iloc[0])
-    middle, low, high = (float(np.median(part[name])) for name in ("estimate", "low", "high"))
+    counted = part[part["near"]] if part["near"].any() else part
+    middle, low, high = (float(np.median(counted[name])) for name in ("estimate", "low", "high"))
     said = f"Estimated {figure} of {support:,} new images: {methods}; {before:.1%} in the reference."
     said = said if figure == ACCURACY else f"{said} {labels_needed()}"
     facts = (middle, low, high, before, support)
     check = f"estimated {figure}"
-    if result.doubts:
-        why = "; ".join(result.doubts)
-        return CheckResult(check, "unknown", f"Not to be trusted: {why}. {said}", *facts)
+    doubts = [*result.doubts, *([] if part["near"].any() else [_far(part)])]
+    if doubts:
+        return CheckResult(check, "unknown", f"Not to be trusted: {'; '.join(doubts)}. {said}", *facts)
     worse = high < before if figure == ACCURACY else low > before
-    lead = "A loss is estimated" if worse else "No loss is estimated"
+    unseen = max(before - low if figure == ACCURACY else high - before, 0)
+    lead = "A loss is estimated"
+    if not worse:
+        lead = f"No loss is estimated, and one of up to {100 * unseen:.1f} points would not be seen"
     return CheckResult(check, "warn" if worse else "ok", f"{lead}: {said[0].lower()}{said[1:]}", *facts)
+
+
+def _far(part: pd.DataFrame) -> str:
+    """Why no method is near, of one figure."""
+    best = part.sort_values("within", ascending=False, kind="stable").iloc[0]
+    return (
+        f"on held-out parts of the reference as large as the new images no method comes within {100 * NEAR:.0f} points"
+        f" of the truth in {NEAR_SHARE:.0%} of cases (the best, {best['method']}, in {best['within']:.0%})"
+    )
 
 
 def _measured(result: Drift) -> list[CheckResult]:

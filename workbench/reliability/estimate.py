@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.stats import ENOUGH, calibration_cells, calibration_error, units_or_cases
+from workbench.stats import ENOUGH, binned_calibration, units_or_cases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,10 @@ DEALT_IN_HALVES = 60
 """Times that the reference is dealt into halves to see how far off each estimate is."""
 COVERED = 0.95
 """The share of those errors that the interval holds."""
+NEAR, NEAR_SHARE = 0.04, 0.8
+"""An estimate is near where at least this share of those errors is no larger than this."""
+MISCALIBRATED = 0.025
+"""Chance that a calibrated curve shows as large an error, below which scores are called not calibrated."""
 CLIP = 1e-6
 """Scores count as no nearer to 0 or 1 than this: single precision says no more."""
 METHODS = {
@@ -54,6 +58,7 @@ def estimates_of(
     right: NDArray[np.bool_],
     units: NDArray[np.intp] | None = None,
     *,
+    lots: int | None = None,
     figure: str = "accuracy",
     truth: NDArray[np.bool_] | None = None,
     seed: int = 0,
@@ -64,26 +69,29 @@ def estimates_of(
         confidence: (N,) of the reference and (M,) of the new images: how sure the model is of what it decided, 0 to 1.
         right: (N,) whether it was, on the reference.
         units: (N,) the unit of each reference image; None where none are known.
+        lots: Of how many units the new images are; None where none are known.
         figure: What the share is called.
         truth: (M,) whether it is right on the new images, where that is known.
         seed: Of the halves.
     """
     import pandas as pd
 
-    columns = ["figure", "method", "estimate", "low", "high", "error", "reference", "support", "truth"]
+    columns = ["figure", "method", "estimate", "low", "high", "error", "within", "near"]
+    columns += ["reference", "support", "truth"]
     known, asked = confidence
     count = len(np.unique(units_or_cases(units, len(known))))
     if min(count, len(asked)) < ENOUGH or right.all() or not right.any():
         return Estimates(pd.DataFrame(columns=columns), reason=_why(count, len(asked), right))
-    errors = _errors(known, right, units, len(asked), seed)
+    errors = _errors((known, right, units), (len(asked), lots), seed)
     rows = []
     for method, value in _all(known, right, asked).items():
         off = errors[method]
         half = float(np.quantile(off, COVERED))
         low, high = max(value - half, 0.0), min(value + half, 1.0)
-        real = None if truth is None else float(truth.mean())
-        rows.append((figure, method, value, low, high, float(off.mean()), float(right.mean()), len(asked), real))
-    return Estimates(pd.DataFrame(rows, columns=columns), _calibrated(known, right))
+        real, within = None if truth is None else float(truth.mean()), float((off <= NEAR).mean())
+        errs = (float(off.mean()), within, within >= NEAR_SHARE)
+        rows.append((figure, method, value, low, high, *errs, float(right.mean()), len(asked), real))
+    return Estimates(pd.DataFrame(rows, columns=columns), _calibrated(known, right, units, seed))
 
 
 def _why(units: int, asked: int, right: NDArray[np.bool_]) -> str:
@@ -150,15 +158,25 @@ def _halves(units: NDArray[np.intp] | None, count: int, rng: np.random.Generator
 
 
 def _errors(
-    known: Numbers, right: NDArray[np.bool_], units: NDArray[np.intp] | None, asked: int, seed: int
+    reference: tuple[Numbers, NDArray[np.bool_], NDArray[np.intp] | None], asked: tuple[int, int | None], seed: int
 ) -> dict[str, Numbers]:
-    """How far off each estimate is on one half, made from the other, with no more images than are asked about."""
+    """How far off each estimate is on one half, made from the other, of no more images and units than are asked about.
+
+    Args:
+        reference: Its confidences, whether it is right, and its units.
+        asked: How many new images there are, and of how many units.
+        seed: Of the halves.
+    """
+    known, right, units = reference
     rng = np.random.default_rng(seed)
     errors: dict[str, list[float]] = {method: [] for method in METHODS}
     for _ in range(DEALT_IN_HALVES):
         first = _halves(units, len(known), rng)
         taught, tried = np.flatnonzero(first), np.flatnonzero(~first)
-        tried = rng.permutation(tried)[:asked]
+        if units is not None and asked[1] is not None:
+            drawn = rng.permutation(np.unique(units[tried]))[: asked[1]]
+            tried = tried[np.isin(units[tried], drawn)]
+        tried = rng.permutation(tried)[: asked[0]]
         if right[taught].all() or not right[taught].any():
             continue
         for method, value in _all(known[taught], right[taught], known[tried]).items():
@@ -166,14 +184,13 @@ def _errors(
     return {method: np.array(values or [1.0]) for method, values in errors.items()}
 
 
-def _calibrated(known: Numbers, right: NDArray[np.bool_]) -> bool:
-    """Whether the calibration error of the curve, out of fold, is no more than a calibrated model would show."""
-    fold = np.arange(len(known)) % 2
+def _calibrated(known: Numbers, right: NDArray[np.bool_], units: NDArray[np.intp] | None, seed: int) -> bool:
+    """Whether the calibration error of the curve, out of a fold of whole units, is no more than chance explains in a
+    calibrated model of this size."""
+    fold = _halves(units, len(known), np.random.default_rng(seed))
     fitted = np.empty(len(known))
-    for number in (0, 1):
-        taught, tried = fold != number, fold == number
-        if right[taught].all() or not right[taught].any():
+    for tried in (fold, ~fold):
+        if right[~tried].all() or not right[~tried].any():
             return False
-        fitted[tried] = calibrated(known[taught], right[taught], known[tried])
-    cells = calibration_cells(1, np.zeros(len(known), np.intp), fitted, right)
-    return bool(calibration_error(cells)[1, 0] == 0)
+        fitted[tried] = calibrated(known[~tried], right[~tried], known[tried])
+    return binned_calibration(fitted, right, units, seed).p_value >= MISCALIBRATED

@@ -27,7 +27,7 @@ from workbench.audit import (
     open_summaries,
     wait_until_free,
 )
-from workbench.catalog import AUDIT_VARIABLE
+from workbench.catalog import AUDIT_VARIABLE, place_of
 from workbench.files import DamagedError, Stamp, cache_folder, key, read_facts, stamp_of
 from workbench.predictions import Predictions, with_families
 from workbench.ui import choice, kin, session
@@ -54,7 +54,7 @@ def folder_of(view: View) -> Path:
     path = os.environ.get(AUDIT_VARIABLE)
     if path and _owned(Path(path), view):
         return Path(path)
-    return cache_folder() / "audits" / _folder_name(model.key, ref, images.name)
+    return cache_folder() / "audits" / _folder_name(model.key, place_of(ref), images.name)
 
 
 def _folder_name(model: str, images: str, name: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.defects import CHOSEN_ON, HALVES, QUEUES, REPORTED_ON, cases_of, queue
 from workbench.ui import choice, gallery, url
 from workbench.ui.defects import record
-from workbench.ui.defects.scope import REST, SPLIT_NAMES, Scope
+from workbench.ui.defects.scope import PROPOSED, REST, SPLIT_NAMES, TRAINING, Scope
 from workbench.ui.defects.threshold import Setting
 from workbench.ui.text import plain
 
@@ -100,8 +100,8 @@ def _images(scope: Scope) -> NDArray[np.bool_]:
     if scope.words[REPORTED_ON] == REST:
         words[REST] = _capital(REST)
     options = [*words, *there, "all"]
-    same = {SPLIT_NAMES[split]: split for split in SPLIT_NAMES} | {"training split": "train"}
-    default = options[0] if words else same.get(scope.words[REPORTED_ON], "all")
+    same = {SPLIT_NAMES[split]: split for split in SPLIT_NAMES} | {TRAINING: "train"}
+    default = options[0] if words else same.get(scope.words[REPORTED_ON].removeprefix(PROPOSED), "all")
     titles = ON | words
     on = url.select(
         "Images",

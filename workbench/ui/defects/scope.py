@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 SPLIT_NAMES = {CHOSEN_ON: "validation split", REPORTED_ON: "test split"}
-REST = "images of no split"
+REST, TRAINING = "images of no split", "training split"
+PROPOSED = "proposed "
+"""Stands before the name of a split that is not as it is stated."""
 T = TypeVar("T")
 
 
@@ -91,6 +93,9 @@ def choose(view: View, place: DeltaGenerator) -> Scope | None:
         return None
     with place:
         cases, words = _splits(cases_of(predictions, positive), predictions)
+        if view.proposed:
+            stated = (*SPLIT_NAMES.values(), TRAINING)
+            words = {split: f"{PROPOSED}{name}" if name in stated else name for split, name in words.items()}
         with st.container(horizontal=True, vertical_alignment="bottom"):
             costs = _costs()
             draw.meaning("escape-and-overkill", "What are escapes and overkill?")
@@ -173,7 +178,7 @@ def _as_they_are(
             REPORTED_ON: SPLIT_NAMES[CHOSEN_ON],
         }
     st.caption(":material/warning: All labelled images were used for training: expect worse rates on new parts.")
-    return {CHOSEN_ON: nothing, REPORTED_ON: cases}, {**SPLIT_NAMES, REPORTED_ON: "training split"}
+    return {CHOSEN_ON: nothing, REPORTED_ON: cases}, {**SPLIT_NAMES, REPORTED_ON: TRAINING}
 
 
 def _whole(cases: Cases) -> bool:

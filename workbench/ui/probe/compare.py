@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from workbench.attribution import METHODS
-from workbench.catalog import load_catalog
 from workbench.drawing import render
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, Pixels, as_pixels, samples
-from workbench.models import CHEAPER, cheaper, read_spec, stored
+from workbench.models import CHEAPER, cheaper, stored
 from workbench.probe import Moved, Versus, compare_models, maps_moved, outcomes
 from workbench.stats import Rate
 from workbench.texts import shortened
-from workbench.ui import choice, draw, kin, photographs, results, session, url
+from workbench.ui import choice, companions, draw, kin, photographs, results, session, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.probe.conclusion import TILE, conclude
 from workbench.ui.probe.edit import EDITED_EDGE
@@ -37,11 +35,11 @@ MAPS = ("grad_cam", "integrated_gradients", "saliency", "input_x_gradient")
 @guarded
 def section(view: ImageView) -> None:
     """Choose the other one, then image, set and reasons."""
-    options = _others(view.model)
+    options = companions.others(view.model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = {
             **{how: f"Compressed copy: {how}" for how in CHEAPER},
-            **{option: _title(ref) for option, ref in options.items()},
+            **{option: companions.title(ref) for option, ref in options.items()},
         }
         other = url.select(
             "Compare with", list(titles), key="versus", default="int8", format_func=titles.__getitem__, width=280
@@ -59,31 +57,14 @@ def section(view: ImageView) -> None:
     names = (view.model.title, f"{view.model.title}, {other} copy" if other in CHEAPER else titles[other])
     _image(view, (first, second), names, method)
     st.header("On the set", anchor=False)
-    items = samples.draw_sample(samples.testing_items(view.images, view.predictions), samples.SAMPLE, 0)
+    folders = (view.model.folder, None if other in CHEAPER else companions.folder_of(options[other]))
+    held, note = companions.held_out(samples.testing_items(view.images, view.predictions), folders)
+    items = samples.draw_sample(held, samples.SAMPLE, 0)
+    if note:
+        st.caption(f":material/info: {note}")
     _set(view, items, second, names)
     st.header("Do they decide for the same reasons?", anchor=False)
     _reasons(view.images, items[:MAPPED], (first, second), names, method)
-
-
-def _others(model: choice.ModelChoice) -> dict[str, str]:
-    """The models with the same classes that the catalog, or the command line, names, by their address; one may be
-    named like a compressed copy."""
-    folders = {ref: (ref, Path(entry.ref)) for ref, entry in load_catalog().models.items()}
-    if (beside := choice.beside()) is not None:
-        folders[str(beside)] = (beside.name, beside)
-    options: dict[str, str] = {}
-    for ref, (name, folder) in folders.items():
-        try:
-            if ref != model.ref and folder.is_dir() and set(read_spec(folder).classes) == set(model.rule.class_names):
-                options[url.named(name, [*CHEAPER, *options])] = ref
-        except InputError:  # an entry that cannot be read is told of where it is chosen
-            continue
-    return options
-
-
-def _title(ref: str) -> str:
-    entry = load_catalog().models.get(ref)
-    return entry.title if entry else read_spec(Path(ref)).title or Path(ref).name
 
 
 def _cheaper(model: choice.ModelChoice, first: Classifier, other: str) -> Classifier:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from workbench.drawing import charts
@@ -42,7 +43,8 @@ ESTIMATE_COLUMNS = {
     "estimate": "Estimate (%)",
     "low": "from",
     "high": "to",
-    "error": "Mean error on halves",
+    "error": "Mean error on held-out parts",
+    "within": "Of them within 4 points (%)",
     "reference": "Reference (%)",
     "truth": "Measured (%)",
     "support": "Images",
@@ -126,10 +128,11 @@ def _estimates(result: Drift) -> None:
     frame = result.estimates.frame
     if not len(frame):
         return
-    shares = ("estimate", "low", "high", "error", "reference", "truth")
+    shares = ("estimate", "low", "high", "error", "within", "reference", "truth")
     rows = frame.assign(**{name: (100 * frame[name].astype(float)).round(1) for name in shares})
     table = rows[list(ESTIMATE_COLUMNS)].rename(columns=ESTIMATE_COLUMNS)
-    faded = table.style.set_properties(color=BEFORE) if result.doubts else table.style
+    grey = np.array([[f"color: {BEFORE}" if result.doubts or not near else ""] for near in rows["near"]])
+    faded = table.style.apply(lambda _: np.repeat(grey, table.shape[1], axis=1), axis=None)
     st.dataframe(
         faded.format(precision=1, na_rep="no labels"), hide_index=True, alt="Three estimates beside each other"
     )

@@ -10,7 +10,7 @@ from workbench.errors import InputError
 from workbench.quality import manifest
 from workbench.reliability import NextToLabel, next_result, next_to_label
 from workbench.texts import shortened
-from workbench.ui import audits, checks, draw, runs, session, url
+from workbench.ui import audits, checks, companions, draw, runs, session, url
 from workbench.ui.progress import guarded, offer
 from workbench.ui.reliability.fit import record_of
 from workbench.ui.reliability.scope import Scope
@@ -22,7 +22,9 @@ SHOWN_NEXT = 12
 @st.fragment
 @guarded
 def section(scope: Scope) -> None:
-    """The list, its first images, and the downloads; or what to bring for one."""
+    """Before and after where the model went on from another; the list, its first images, and the downloads; or what to
+    bring for one."""
+    _before_and_after(scope)
     count = unlabelled_of(scope)
     if not count:
         st.caption(
@@ -51,6 +53,25 @@ def section(scope: Scope) -> None:
         _listed(scope, result)
 
 
+def _before_and_after(scope: Scope) -> None:
+    """The way to Compare, with the model that this one went on from."""
+    option = companions.earlier(scope.model)
+    if option is None:
+        return
+    if option:
+        st.page_link(
+            url.PROBE,
+            label="Compare with the model before, on the same held-out images",
+            icon=":material/compare:",
+            query_params=url.link(view="compare", versus=option),
+        )
+        return
+    st.caption(
+        "This model went on from another one, which is not named here: `workbench run --model THIS --beside BEFORE`"
+        " opens both, and a link to Compare stands here."
+    )
+
+
 def unlabelled_of(scope: Scope) -> int:
     """How many images have no label."""
     return int(scope.predictions.frame["label"].isna().sum())
@@ -75,8 +96,9 @@ def _listed(scope: Scope, result: NextToLabel) -> None:
         draw.download("Set with the list (CSV)", lambda: _manifest(scope, result), "label-next.csv", "label next set")
     st.caption(
         "Fill in the labels of the second table, put it into the folder of the images, and go on from the model:"
-        " `workbench train label-next.csv --from MODEL --out NEW`; then compare both: `workbench run --model NEW"
-        " --beside MODEL`. Costs count an escape and an overkill alike."
+        " `workbench train label-next.csv --from MODEL --out NEW`; then open both: `workbench run --model NEW --beside"
+        " MODEL --images label-next.csv`, and a link to Compare stands here. Costs count an escape and an overkill"
+        " alike."
     )
 
 
