@@ -10,7 +10,7 @@ import numpy as np
 from workbench.files import CheckResult, Outcome
 from workbench.reliability.drift_compared import Drift
 from workbench.reliability.drift_estimates import ACCURACY, ESCAPES, TRUSTED_BEYOND
-from workbench.reliability.estimate import NEAR, NEAR_SHARE
+from workbench.reliability.estimate import POINTS_NEAR, SHARE_NEAR
 from workbench.stats import ENOUGH, SIGNIFICANT, Rate, cases_for_ceiling, difference
 
 if TYPE_CHECKING:
@@ -197,8 +197,8 @@ def _far(part: pd.DataFrame) -> str:
     """Why no method is near, of one figure."""
     best = part.sort_values("within", ascending=False, kind="stable").iloc[0]
     return (
-        f"on held-out parts of the reference as large as the new images no method comes within {100 * NEAR:.0f} points"
-        f" of the truth in {NEAR_SHARE:.0%} of cases (the best, {best['method']}, in {best['within']:.0%})"
+        f"on held-out parts of the reference as large as the new images no method comes within {100 * POINTS_NEAR:.0f} points"
+        f" of the truth in {SHARE_NEAR:.0%} of cases (the best, {best['method']}, in {best['within']:.0%})"
     )
 
 

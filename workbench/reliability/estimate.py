@@ -22,7 +22,7 @@ DEALT_IN_HALVES = 60
 """Times that the reference is dealt into halves to see how far off each estimate is."""
 COVERED = 0.95
 """The share of those errors that the interval holds."""
-NEAR, NEAR_SHARE = 0.04, 0.8
+POINTS_NEAR, SHARE_NEAR = 0.04, 0.8
 """An estimate is near where at least this share of those errors is no larger than this."""
 MISCALIBRATED = 0.025
 """Chance that a calibrated curve shows as large an error, below which scores are called not calibrated."""
@@ -88,8 +88,8 @@ def estimates_of(
         off = errors[method]
         half = float(np.quantile(off, COVERED))
         low, high = max(value - half, 0.0), min(value + half, 1.0)
-        real, within = None if truth is None else float(truth.mean()), float((off <= NEAR).mean())
-        errs = (float(off.mean()), within, within >= NEAR_SHARE)
+        real, within = None if truth is None else float(truth.mean()), float((off <= POINTS_NEAR).mean())
+        errs = (float(off.mean()), within, within >= SHARE_NEAR)
         rows.append((figure, method, value, low, high, *errs, float(right.mean()), len(asked), real))
     return Estimates(pd.DataFrame(rows, columns=columns), _calibrated(known, right, units, seed))
 
