@@ -13,7 +13,7 @@ from workbench.stats import wilson
 
 RESULTS = Path(__file__).with_name("RESULTS-estimates.md")
 METHODS = ("CBPE", "DoC", "ATC")
-POINTS = 0.04
+OFF_BY = 0.04
 HEAD = """# Estimates without labels, measured
 
 By `tests/benchmarks/bench_estimates.py --write`, which says what the sources and shifts are. "Within" counts estimates
@@ -55,17 +55,17 @@ def row_of(lines: list[dict[str, Any]], figure: str) -> list[str]:
             missing += 1
             continue
         off = (rows["estimate"] - rows["truth"]).abs()
-        for method, near, counted in zip(rows["method"], off <= POINTS, rows["near"], strict=True):
+        for method, near, counted in zip(rows["method"], off <= OFF_BY, rows["near"], strict=True):
             within[method].append(bool(near))
             if counted:
                 within[f"{method} counted"].append(bool(near))
         told = rows[rows["near"]] if rows["near"].any() else rows
         error = abs(float(told["estimate"].median()) - float(rows["truth"].iloc[0]))
         if shown(line, figure):
-            right.append(error <= POINTS)
+            right.append(error <= OFF_BY)
         else:
             greyed += 1
-            wrong_greyed += error > POINTS
+            wrong_greyed += error > OFF_BY
     cells = [share(within[method]) for method in (*METHODS, *(f"{m} counted" for m in METHODS))]
     return [str(len(lines)), *cells, share(right), f"{wrong_greyed} of {greyed}", str(missing)]
 
