@@ -198,7 +198,8 @@ def _far(part: pd.DataFrame) -> str:
     best = part.sort_values("within", ascending=False, kind="stable").iloc[0]
     return (
         "on held-out parts of the reference as large as the new images no method comes within"
-        f" {100 * POINTS_NEAR:.0f} points of the truth in {SHARE_NEAR:.0%} of cases (the best, {best['method']}, in {best['within']:.0%})"
+        f" {100 * POINTS_NEAR:.0f} points of the truth in {SHARE_NEAR:.0%} of cases (the best, {best['method']}, in"
+        f" {best['within']:.0%})"
     )
 
 
