@@ -18,7 +18,7 @@ from workbench.errors import InputError
 from workbench.evidence import League, league, league_result, league_rows, league_sentence, standings
 from workbench.evidence.contest import SHARES_SHOWN, bout
 from workbench.evidence.entrants import entrants_of
-from workbench.evidence.league_run import by_chance
+from workbench.evidence.league_null import REDRAWN, _nearness, by_chance, by_random_weights
 from workbench.images import BytesSource, ImageItem, ImageSet
 from workbench.models import Classifier, predict
 
@@ -122,6 +122,7 @@ def test_the_method_that_shows_the_place_wins(held: League) -> None:
     assert table.decisions == 16
     assert held.split
     assert held.by_chance == pytest.approx(0.001)
+    assert held.by_random == pytest.approx(0.05)
     behind = {row.entrant.title for row in table.rows if row.told_apart}
     assert "Saliency" in behind, "it marks the place on dark images, too, where it speaks against the class"
     assert "of 6 tried: the places" in league_sentence(held, table)
@@ -165,7 +166,7 @@ def test_stopped_work_goes_on(images: ImageSet, held: League, tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt):
         league(classifier, images, answers, **asked, on_progress=stop)  # type: ignore[arg-type]
     assert len(list(tmp_path.iterdir())) == 40
-    assert calls[-1] == (40, 96)
+    assert calls[-1] == (40, 96 + REDRAWN)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     result = league(classifier, images, answers, **asked)  # type: ignore[arg-type]
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
@@ -243,3 +244,76 @@ def test_whether_decisions_have_to_do_with_the_labels() -> None:
     assert max(some) > 0.5
     units = frame(right, right).assign(group=["one"] * 20 + ["two"] * 20)
     assert (by_chance(units) or 0) < 0.05, "labels that differ within a unit are dealt within it"
+
+
+class Pooled(nn.Module):
+    """Logits (N, 2) of the mean brightness alone, which tells these images apart with any weight of the right sign."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(self.layer.weight, weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        score = self.layer(x[:, :, PLACE, PLACE].mean((1, 2, 3))[:, None])
+        return torch.cat([torch.zeros_like(score), score], 1)
+
+
+def test_a_model_is_held_against_copies_with_random_weights(images: ImageSet) -> None:
+    """One weight is drawn around itself with a spread as large: copies with a larger one are nearer to the labels;
+    asked again one copy after the other."""
+    from workbench.evidence.stability import redraw
+
+    classifier = classifier_of(Pooled(1.0))
+    before = {name: values.clone() for name, values in classifier.model.state_dict().items()}
+    told: list[tuple[int, int]] = []
+    found = by_random_weights(classifier, images, predict(classifier, images), lambda *at: told.append(at))
+    assert told == [(done, REDRAWN) for done in range(REDRAWN)]
+
+    def brier(model: nn.Module) -> float:
+        frame = predict(classifier_of(model), images).frame
+        wrong = [row.confidence if row.label != row.predicted else 1 - row.confidence for row in frame.itertuples()]
+        return 2 * sum(share**2 for share in wrong) / len(wrong)
+
+    rng, as_good = torch.Generator().manual_seed(0), 0
+    for _ in range(REDRAWN):
+        copy = Pooled(1.0)
+        redraw([copy.layer], rng)
+        as_good += brier(copy) <= brier(Pooled(1.0))
+    assert 4 < as_good < 15
+    assert found == pytest.approx((1 + as_good) / (1 + REDRAWN))
+    assert all(torch.equal(values, before[name]) for name, values in classifier.model.state_dict().items())
+
+
+def test_a_model_of_random_weights_is_seldom_told_from_its_copies(images: ImageSet) -> None:
+    found = []
+    for seed in range(20):
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(3 * EDGE**2, 8), nn.Tanh(), nn.Linear(8, 2))
+        classifier = classifier_of(model)
+        found.append(by_random_weights(classifier, images, predict(classifier, images)) or 0)
+    assert sum(p <= 0.05 for p in found) <= 4, "5 % of 20 are more than 4 once in 390 times"
+
+
+def test_classes_count_alike_however_many_images_they_have() -> None:
+    probabilities = np.array([[1.0, 0], [1, 0], [1, 0], [0.5, 0.5]])
+    assert _nearness([0, 0, 0, 1], probabilities) == -0.25
+    assert _nearness([1, 1, 1, 1], probabilities) == -(3 * 2 + 0.5) / 4
+
+
+def test_what_cannot_be_held_against_copies(images: ImageSet) -> None:
+    class Fixed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.mean((2, 3))[:, :2]
+
+    classifier = classifier_of(Fixed())
+    assert by_random_weights(classifier, images, predict(classifier, images)) is None
+    reader = classifier_of(Reader())
+    part = dataclasses.replace(images, items=images.items[1:2] + images.items[5:])
+    assert by_random_weights(reader, part, predict(reader, images)) == pytest.approx(1 / (1 + REDRAWN))
+    one = ImageSet("one", tuple(item for item in images if item.label == "bright"))
+    assert by_random_weights(reader, one, predict(reader, one)) is None
+    lost = classifier_of(Pooled(1.0))
+    answers = predict(lost, images)
+    nn.init.constant_(lost.model.layer.weight, torch.inf)
+    assert by_random_weights(lost, images, answers) == pytest.approx(1 / (1 + REDRAWN)), "no copy answers in numbers"

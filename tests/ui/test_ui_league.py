@@ -26,7 +26,7 @@ def made(means: tuple[float, float], chance: float = 0.0, by_chance: float | Non
             rows.append((*facts, lead, moved, 0.2, 50, True, error))
     columns = ["name", "label", "predicted", "explained", "unit", "entrant", "lead", "chance"]
     frame = pd.DataFrame(rows, columns=[*columns, "seconds", "passes", "turns", "error"])
-    return League(frame, ENTRANTS, 150, True, by_chance)
+    return League(frame, ENTRANTS, 150, True, by_chance, 0.05)
 
 
 @pytest.fixture
@@ -96,8 +96,9 @@ def test_nobody_asked_yet(visit) -> None:
 
 def test_a_league_is_held_and_found_again(visit, monkeypatch) -> None:
     """With two cheap entrants and few decisions; another visit finds it on disk."""
-    from workbench.evidence import entrants
+    from workbench.evidence import entrants, league_null
 
+    monkeypatch.setattr(league_null, "ASKED", 4)
     monkeypatch.setattr(entrants, "_candidates", lambda classifier: [Entrant("saliency"), Entrant("input_x_gradient")])
     monkeypatch.setattr(league, "LEAGUE_DECISIONS", 2)
     at = visit("explain", **METAL, method="saliency").sound("Explain")

@@ -42,6 +42,12 @@ class League:
     images: int
     split: bool
     by_chance: float | None
+    by_random: float | None
+
+    @property
+    def unrelated(self) -> bool:
+        """Whether the decisions agree with the labels no better than such decisions, or such a copy, do."""
+        return any(p is not None and p > SIGNIFICANT for p in (self.by_chance, self.by_random))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +142,7 @@ def standings(result: League) -> Standings:
     turned = int(decisions["turns"].sum())
     rows = _ranked(ranked, wide, units, pairs) if len(decisions) > 1 else ()
     outcome: Verdict = "best" if rows and rows[0].beats_chance else "none"
-    if turned < TURNING * len(decisions) or (result.by_chance is not None and result.by_chance > SIGNIFICANT):
+    if turned < TURNING * len(decisions) or result.unrelated:
         outcome = "nothing to explain"
     if count < FEW_UNITS or not rows:
         outcome = "too few"

@@ -14,20 +14,16 @@ from workbench.attribution import METHODS, UNBELIEVABLE, Attribution, attribute
 from workbench.errors import InputError
 from workbench.evidence.contest import Bout, bout
 from workbench.evidence.entrants import LEAGUE_DECISIONS, Entrant, entrants_of
+from workbench.evidence.league_null import REDRAWN, by_chance, by_random_weights, counted
 from workbench.evidence.league_order import League
 from workbench.evidence.removal import EVEN, FLAT
 from workbench.files import KINDS, key, read_value, write_value
 from workbench.images import ImageItem, ImageSet
-from workbench.predictions import Predictions, drawn_decisions, explained_by_default, units_by_name, units_of
-from workbench.stats import blocks_of, shuffled, tail, units_or_cases
+from workbench.predictions import Predictions, drawn_decisions, explained_by_default, units_by_name
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from workbench.models import Classifier
 
-LABELS_DEALT = 999
-"""Of the labels, to see whether the model's decisions have to do with them."""
 MOST_SAID = 160
 Progress = Callable[[int, int], None]
 
@@ -70,7 +66,8 @@ def league(
         many: How many decisions.
         methods: Names in `METHODS`; all where missing, but those that take hundreds of evaluations a map.
         folder: Where each map's result is kept, so that stopped work goes on; None where it is not.
-        on_progress: Called with how many maps are done, and of how many. What it raises stops the work.
+        on_progress: Called with how many maps, and copies with random weights, are done, and of how many. What it
+            raises stops the work.
 
     Raises:
         InputError: There is no such class or method.
@@ -84,14 +81,19 @@ def league(
     target = explained_by_default(predictions) if target is None else classifier.class_names[classifier.index(target)]
     names = drawn_decisions(images, predictions, many)
     units, rows = units_by_name(predictions.frame), []
+    maps = len(names) * len(entrants)
+
+    def tell(done: int) -> None:
+        if on_progress is not None:
+            on_progress(done, maps + REDRAWN)
+
     for number, name in enumerate(names):
         known = predictions.frame.iloc[predictions.by_name[name]]
         explained = str(known["predicted"]) if target is None else target
         decision = _Decision(classifier, images, images.by_name[name], explained, folder)
         rounds = []
         for done, entrant in enumerate(entrants):
-            if on_progress is not None:
-                on_progress(number * len(entrants) + done, len(names) * len(entrants))
+            tell(number * len(entrants) + done)
             rounds.append(decision.round(entrant))
         facts = (name, known["label"], known["predicted"], explained, -1 if units is None else units[name])
         titles = [entrant.title for entrant in entrants]
@@ -101,8 +103,9 @@ def league(
     columns = ["name", "label", "predicted", "explained", "unit", "entrant"]
     table = pd.DataFrame(rows, columns=[*columns, "lead", "chance", "seconds", "passes", "turns", "error"])
     test = bool((predictions.frame["split"] == "test").any())
-    counted = predictions.frame[predictions.frame["split"] == "test"] if test else predictions.frame
-    return League(table, entrants, len(counted), test, by_chance(counted))
+    random = by_random_weights(classifier, images, predictions, lambda done, _: tell(maps + done))
+    rows = counted(predictions)
+    return League(table, entrants, len(rows), test, by_chance(rows), random)
 
 
 @dataclasses.dataclass
@@ -199,19 +202,3 @@ def _figures(rounds: Sequence[Round]) -> list[tuple[float, float, float, int, bo
             lead, chance = float(own), float(np.mean(moved))
         rows.append((lead, chance, one.seconds, one.passes, turns, one.error))
     return rows
-
-
-def by_chance(frame: pd.DataFrame) -> float | None:
-    """The chance of as many decisions that agree with the labels, if labels were dealt anew among units; None where
-    fewer than two classes of labels are known."""
-    rows = frame[frame["label"].notna() & frame["error"].isna()]
-    if rows["label"].nunique() < 2:
-        return None
-    import pandas as pd
-
-    codes, labels = pd.factorize(rows["label"])
-    called = pd.Index(labels).get_indexer(rows["predicted"])
-    blocks = blocks_of(codes.astype(np.intp), units_or_cases(units_of(rows), len(rows)))
-    drawn = shuffled(blocks, LABELS_DEALT, np.random.default_rng(0))
-    null = np.concatenate([(some[:, blocks.place] == called).sum(1) for some in drawn])
-    return tail(float((codes == called).sum()), null.astype(np.float64))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.attribution import METHODS
+from workbench.evidence.league_null import REDRAWN
 from workbench.evidence.league_order import TURNING, League, Standing, Standings
 from workbench.files import CheckResult
-from workbench.stats import FEW_UNITS, Rate
+from workbench.stats import FEW_UNITS, SIGNIFICANT, Rate
 from workbench.texts import sentence_list
 
 if TYPE_CHECKING:
@@ -35,8 +36,17 @@ def league_sentence(result: League, table: Standings) -> str:
             f" better than the same maps moved elsewhere do. The largest lead is that of {first.entrant.title},"
             f" {_points(first.lead)} of the score's range, where chance gives {_percent(first.chance)} ({on})."
         )
-    parts = [_best(table, first), *_others(table), f"It rests on {on}."]
+    parts = [_best(table, first), *_others(table), f"It rests on {on}.", *_unasked(result)]
     return " ".join(parts)
+
+
+def _unasked(result: League) -> list[str]:
+    """What could not be looked at, so that it does not stand in the way of a method."""
+    if result.by_chance is None:
+        return ["Labels of two classes are not known, so that whether its decisions are right could not be looked at."]
+    if result.by_random is None:
+        return ["Its decisions were not compared with those of random weights: no copy of it could be drawn."]
+    return []
 
 
 def _best(table: Standings, first: Standing) -> str:
@@ -61,11 +71,18 @@ def _others(table: Standings) -> list[str]:
 
 
 def _nothing(result: League, table: Standings) -> str:
-    if result.by_chance is not None and table.turned >= TURNING * table.decisions:
-        return (
-            "the model's decisions agree with the labels no better than chance would (p ="
-            f" {result.by_chance:.2g}). Maps may show what such a model computes, but no reason for right decisions"
-        )
+    if result.unrelated and table.turned >= TURNING * table.decisions:
+        if result.by_chance is not None and result.by_chance > SIGNIFICANT:
+            why = (
+                f"the model's decisions agree with the labels no better than chance would (p = {result.by_chance:.2g})"
+            )
+        else:
+            as_well = round((result.by_random or 0) * (REDRAWN + 1))
+            why = (
+                f"copies of the model with random weights come as near to the labels as it does ({as_well - 1} of"
+                f" {REDRAWN})"
+            )
+        return f"{why}. Maps may show what such a model computes, but no reason for right decisions"
     return (
         f"whatever is removed from the image, {table.turned} of {table.decisions} decisions turn. Maps may show what"
         " moves the score, but nothing that a place in the image decides"

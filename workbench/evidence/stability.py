@@ -49,7 +49,7 @@ def randomisation(case: Case) -> Outcome:
     if itself < REPRODUCED:
         return Outcome(_foreign(case), "fails", itself, chance=0.0)
     try:
-        private = _private(case.classifier)
+        private = spoilable(case.classifier)
     except Exception as error:  # whatever a foreign module raises when it is copied
         return Outcome(f"The model cannot be copied to try other weights ({type(error).__name__}).")
     layers = _owners(private, case)
@@ -145,7 +145,7 @@ def _fisher(correlation: float, cells: int) -> tuple[float, float]:
     return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
 
 
-def _private(classifier: Classifier) -> Classifier:
+def spoilable(classifier: Classifier) -> Classifier:
     """The classifier with a copy of its model that may be spoiled, and a lock of its own."""
     with untouched(classifier):
         model = copy.deepcopy(classifier.model)
