@@ -104,8 +104,8 @@ def league(
     table = pd.DataFrame(rows, columns=[*columns, "lead", "chance", "seconds", "passes", "turns", "error"])
     test = bool((predictions.frame["split"] == "test").any())
     random = by_random_weights(classifier, images, predictions, lambda done, _: tell(maps + done))
-    rows = counted(predictions)
-    return League(table, entrants, len(rows), test, by_chance(rows), random)
+    among = counted(predictions)
+    return League(table, entrants, len(among), test, by_chance(among), random)
 
 
 @dataclasses.dataclass
