@@ -18,7 +18,8 @@ from workbench.errors import InputError
 from workbench.evidence import League, league, league_result, league_rows, league_sentence, standings
 from workbench.evidence.contest import SHARES_SHOWN, bout
 from workbench.evidence.entrants import entrants_of
-from workbench.evidence.league_null import REDRAWN, _nearness, by_chance, by_random_weights
+from workbench.evidence.league_null import _nearness, by_chance, by_random_weights
+from workbench.evidence.league_order import REDRAWN
 from workbench.images import BytesSource, ImageItem, ImageSet
 from workbench.models import Classifier, predict
 

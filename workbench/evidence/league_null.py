@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
+from workbench.evidence.league_order import REDRAWN
 from workbench.evidence.stability import redraw, spoilable
 from workbench.images import stratify
 from workbench.models import predict
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 LABELS_DEALT = 999
 """Of the labels, to see whether the model's decisions have to do with them."""
-REDRAWN = 19
-"""Copies with random weights that are asked: the fewest among which the best has a p-value of 5 %."""
 ASKED = 96
 """Images of which they are asked, at most."""
 

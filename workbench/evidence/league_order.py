@@ -19,6 +19,9 @@ COMPLETE = 0.9
 """Share of the decisions of which a method must have a map to be ranked."""
 TURNING = 0.1
 """Share of the decisions that must turn for at least something that is removed: else no place decides."""
+REDRAWN = 19
+"""Copies of the model with random weights that it is compared with: the fewest among which the best has a p-value of
+5 %."""
 Verdict = Literal["too few", "nothing to explain", "none", "best"]
 
 

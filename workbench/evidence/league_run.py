@@ -14,8 +14,8 @@ from workbench.attribution import METHODS, UNBELIEVABLE, Attribution, attribute
 from workbench.errors import InputError
 from workbench.evidence.contest import Bout, bout
 from workbench.evidence.entrants import LEAGUE_DECISIONS, Entrant, entrants_of
-from workbench.evidence.league_null import REDRAWN, by_chance, by_random_weights, counted
-from workbench.evidence.league_order import League
+from workbench.evidence.league_null import by_chance, by_random_weights, counted
+from workbench.evidence.league_order import REDRAWN, League
 from workbench.evidence.removal import EVEN, FLAT
 from workbench.files import KINDS, key, read_value, write_value
 from workbench.images import ImageItem, ImageSet

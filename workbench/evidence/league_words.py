@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.attribution import METHODS
-from workbench.evidence.league_null import REDRAWN
-from workbench.evidence.league_order import TURNING, League, Standing, Standings
+from workbench.evidence.league_order import REDRAWN, TURNING, League, Standing, Standings
 from workbench.files import CheckResult
 from workbench.stats import FEW_UNITS, SIGNIFICANT, Rate
 from workbench.texts import sentence_list
