@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         answers_before,
         overruled_results,
         provenance_results,
+        record_beside,
     )
     from workbench.report.report_study import GivenStudy, given_study, study_here
     from workbench.report.studies_kept import record_words, search_facts, study_paths
@@ -76,7 +77,9 @@ __getattr__ = handed_on(
         "check_parts": "CHECK_PARTS model_folder model_title",
         "maps_kept": "card_version ratings_folder",
         "maps_sampled": "map_results map_study maps_again MapStudy",
-        "recorded": "answers_before AnswersBefore NO_DRIFT overruled_results Provenance provenance_results",
+        "recorded": (
+            "answers_before AnswersBefore NO_DRIFT overruled_results Provenance provenance_results record_beside"
+        ),
         "studies_kept": "record_words search_facts study_paths",
         "subject": "Report Subject",
     },

@@ -141,8 +141,14 @@ def maps(subject: Subject) -> Computed:
 def recorded(subject: Subject) -> Computed:
     """Drift, provenance and overruled decisions: what files and the journal of this machine tell."""
     from workbench.journal import Journal, journal_path
-    from workbench.reliability import read_record
-    from workbench.report.recorded import NO_DRIFT, Provenance, answers_before, overruled_results, provenance_results
+    from workbench.report.recorded import (
+        NO_DRIFT,
+        Provenance,
+        answers_before,
+        overruled_results,
+        provenance_results,
+        record_beside,
+    )
 
     path = journal_path()
     entries = Journal(path, create=False).entries() if path.is_file() else None
@@ -155,7 +161,7 @@ def recorded(subject: Subject) -> Computed:
         {item.name: item.readable_id for item in subject.images},
         dict(zip(frame["name"], frame["split"], strict=True)),
         answers_before(folder),
-        read_record(folder),
+        record_beside(folder),
         entries,
     )
     results = {
@@ -190,3 +196,8 @@ CHECK_PARTS: Mapping[str, Callable[[Subject], Computed]] = {
     "shortcut": shortcut,
 }
 """All of them, in the order that they are computed in, by a word for each."""
+PART_CHECKS: Mapping[str, tuple[str, ...]] = {
+    "set": ("leaks", "labels", "support"),
+    "recorded": ("drift", "provenance", "overruled"),
+}
+"""The checks of a part that has another name than its one check."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from workbench.catalog import Criteria, load_catalog
+from workbench.errors import InputError
 from workbench.files import CheckResult
 from workbench.reliability import FIT_CHECKS
 from workbench.report.accepting import CriteriaSet, accepted, criteria_set
-from workbench.report.check_parts import CHECK_PARTS
+from workbench.report.check_parts import CHECK_PARTS, PART_CHECKS
 from workbench.report.checks import Acceptance, Verdict, judge
 from workbench.report.subject import Subject
 
@@ -47,7 +48,7 @@ def compiled(
     subject: Subject, criteria: Criteria | None = None, acceptances: Mapping[str, Acceptance] | None = None
 ) -> Dossier:
     """All twelve checks, each computed where it is missing. It can be stopped, and goes on where it was when it is
-    called again.
+    called again. A check whose files cannot be read is not known, for that reason, and does not end the others.
 
     Args:
         subject: What to ask about.
@@ -55,12 +56,18 @@ def compiled(
         acceptances: What people accept, by the name of the check; what the journal of this machine holds where missing.
 
     Raises:
-        InputError: A file that a check rests on cannot be read.
+        InputError: `workbench.toml` or the journal cannot be read.
     """
     results: dict[str, tuple[CheckResult, ...]] = {}
     tables: dict[str, pd.DataFrame] = {}
-    for part in CHECK_PARTS.values():
-        more, behind = part(subject)
+    for word, part in CHECK_PARTS.items():
+        try:
+            more, behind = part(subject)
+        except InputError as error:
+            more, behind = (
+                {name: (CheckResult(name, "unknown", str(error)),) for name in PART_CHECKS.get(word, (word,))},
+                {},
+            )
         results |= {name: tuple(each for each in own if each.check != NOT_OF_THE_VERDICT) for name, own in more.items()}
         tables |= behind
     if criteria is None:

@@ -71,6 +71,16 @@ def answers_before(folder: Path | None) -> AnswersBefore | None:
     return AnswersBefore(model, of_set if isinstance(of_set, str) else "", images, path.name, day)
 
 
+def record_beside(folder: Path | None) -> TrainingRecord | str | None:
+    """What the folder of a model says of its training; None where it says nothing, and why where that is unreadable."""
+    from workbench.reliability import read_record
+
+    try:
+        return read_record(folder)
+    except InputError as error:
+        return str(error)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Provenance:
     """What is there now, beside what was recorded before. What was computed just now is no record: it is of the model
@@ -83,7 +93,7 @@ class Provenance:
         images: Digest of each image as its file is now, by name; None where it cannot be read.
         splits: The split of each image, by name; None where it has none.
         before: What was recorded when the model was asked before; None where nothing was.
-        record: What is recorded of its training; None where nothing is.
+        record: What is recorded of its training; None where nothing is, and why where it cannot be read.
         entries: The decisions in the journal; None where there is no journal.
     """
 
@@ -93,7 +103,7 @@ class Provenance:
     images: Mapping[str, str | None]
     splits: Mapping[str, str | None]
     before: AnswersBefore | None
-    record: TrainingRecord | None
+    record: TrainingRecord | str | None
     entries: Sequence[Entry] | None
 
 
@@ -183,6 +193,8 @@ def _images(known: Provenance) -> CheckResult:
 
 def _trained(known: Provenance) -> CheckResult:
     name, record = "provenance: training", known.record
+    if isinstance(record, str):
+        return CheckResult(name, "unknown", record)
     if record is None or record.trained_on is None:
         why = "Which images trained the model is not recorded beside it: training.json would tell."
         return CheckResult(name, "unknown", why)

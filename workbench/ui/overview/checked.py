@@ -143,21 +143,16 @@ def _drift(scope: Scope) -> Sequence[CheckResult]:
 
 
 def _provenance(scope: Scope) -> Sequence[CheckResult]:
-    from workbench.reliability import read_record
-    from workbench.report import Provenance, answers_before, provenance_results
+    from workbench.report import Provenance, answers_before, provenance_results, record_beside
 
     place = slot("image digests", images=scope.images.key)
     digests = place.kept(lambda: {item.name: item.readable_id for item in scope.images}, lambda made: 200 * len(made))
-    try:
-        record = read_record(scope.model.folder)
-    except InputError:  # the page Reliability says why
-        record = None
     book, model = _book(scope), scope.model
     entries = None if book is None else book.entries()
     frame = scope.predictions.frame
     splits = dict(zip(frame["name"], frame["split"], strict=True))
     before, named = answers_before(model.folder), (model.key, model.title, scope.images.name)
-    return provenance_results(Provenance(*named, digests, splits, before, record, entries))
+    return provenance_results(Provenance(*named, digests, splits, before, record_beside(model.folder), entries))
 
 
 def _entries(scope: Scope) -> Sequence[Entry]:
