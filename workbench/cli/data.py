@@ -44,7 +44,9 @@ def data(
         from workbench.quality import MANIFEST, study, write_manifest
 
         known = () if answers is None else (answers.predictions, _embeddings(answers))
-        result = study(image_set, *known, classifier=classifier, apart=told_apart_here(), on_progress=meter.report)
+        result = study(
+            image_set, *known, classifier=classifier, apart=told_apart_here(image_set), on_progress=meter.report
+        )
     if (out / FINDINGS).exists():  # of a run before
         (out / MANIFEST).unlink(missing_ok=True)
     write_manifest(out / MANIFEST, image_set, result.proposals, families=result.families)

@@ -136,7 +136,7 @@ def _side(
     from workbench.quality import families_of_set, measure
     from workbench.reliability import side_of
 
-    families = families_of_set(whole, told_apart_here())
+    families = families_of_set(whole, told_apart_here(whole))
     predictions = answers.predictions if families is None else with_families(answers.predictions, families.by_name)
     measures = measure(images.items, lambda *at: report(f"{which}: measuring", *at))
     return side_of(

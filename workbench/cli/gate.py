@@ -70,7 +70,7 @@ def _held(names: tuple[str, str], image_set: ImageSet, rules: GateRules, base: P
     from workbench.quality import families_of_set, look_for_families
     from workbench.report import eligible, gate, no_gate
 
-    apart = told_apart_here()
+    apart = told_apart_here(image_set)
     families = families_of_set(image_set, apart) or look_for_families(
         image_set, apart, on_progress=lambda *at: meter.report("comparing images", *at)
     )

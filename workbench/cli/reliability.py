@@ -120,7 +120,7 @@ def subject_of(model: str, image_set: ImageSet, out: Path, report: Report) -> Su
 
     why = "this command asks about one of several classes"
     classifier, answers = answers_of(model, image_set, out, report, why)
-    apart = told_apart_here()
+    apart = told_apart_here(image_set)
     families = families_of_set(image_set, apart) or look_for_families(
         image_set, apart, on_progress=lambda *at: report("comparing images", *at)
     )

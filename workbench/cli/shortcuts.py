@@ -70,7 +70,7 @@ def _search(
 
     classifier, answers = answers_of(model, image_set, out, report, "this search asks about one of several classes")
     items = list(image_set) if split == "all" else testing_items(image_set, answers.predictions)
-    families = families_of_set(image_set, apart := told_apart_here()) or look_for_families(
+    families = families_of_set(image_set, apart := told_apart_here(image_set)) or look_for_families(
         dataclasses.replace(image_set, items=tuple(items)),
         apart,
         on_progress=lambda *at: report("comparing images", *at),

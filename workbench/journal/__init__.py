@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from workbench.journal.notes import SAID, Note, NoteEntry, Record
     from workbench.journal.proof import Head, Verdict, kept_digest
     from workbench.journal.rulings import Ruling, RulingEntry, day_of, standing_acceptances
-    from workbench.journal.store import Journal, journal_path, told_apart_here
+    from workbench.journal.store import Journal, journal_path
+    from workbench.journal.told_apart import pairs_among, told_apart_here
 
 __getattr__ = handed_on(
     __name__,
@@ -22,6 +23,7 @@ __getattr__ = handed_on(
         "notes": "SAID Note NoteEntry Record",
         "proof": "Head Verdict kept_digest",
         "rulings": "Ruling RulingEntry day_of standing_acceptances",
-        "store": "Journal journal_path told_apart_here",
+        "store": "Journal journal_path",
+        "told_apart": "pairs_among told_apart_here",
     },
 )

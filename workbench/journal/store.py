@@ -49,17 +49,6 @@ def journal_path() -> Path:
     return Path(setting) if setting else data_folder() / "journal.sqlite"
 
 
-def told_apart_here() -> frozenset[tuple[str, str]]:
-    """The pairs of digests of images that somebody told apart in the journal of this machine; none where there is no
-    journal.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    path = journal_path()
-    return Journal(path, create=False).pairs_apart() if path.is_file() else frozenset()
-
-
 class Journal:
     """A journal on disk.
 

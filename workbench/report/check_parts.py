@@ -22,13 +22,12 @@ TRIALS_IN = "trials"
 def of_set(subject: Subject) -> Computed:
     """Leaks, label issues and support."""
     from workbench.errors import InputError
-    from workbench.journal import told_apart_here
     from workbench.quality import Answers, leaks, look_for_families, support
     from workbench.report.studies_kept import labels_of
 
     images, predictions = subject.images, subject.predictions
     families = look_for_families(
-        images, told_apart_here(), on_progress=lambda *at: subject.report("comparing images", *at)
+        images, subject.told_apart, subject.families_in, lambda *at: subject.report("comparing images", *at)
     )
     answers = Answers(leaks=leaks(images, families, predictions), support=support(predictions.frame))
     try:

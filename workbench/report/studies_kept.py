@@ -129,10 +129,9 @@ def _asked(subject: Subject) -> dict[str, object]:
 
 
 def _family_key(subject: Subject) -> str:
-    from workbench.journal import told_apart_here
     from workbench.quality import store_key
 
-    return store_key(subject.images, told_apart_here())
+    return store_key(subject.images, subject.told_apart)
 
 
 def _network() -> str:

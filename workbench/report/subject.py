@@ -29,6 +29,9 @@ class Subject:
         out: The folder to write to, where a part may keep what it has computed so far.
         report: Is told what is done, how far that is, and of how much.
         lasting: Whether studies may lie in the cache: not those of what a visitor uploaded.
+        families_in: Where families lie that were found; None for the cache.
+        apart: Pairs of digests of images that a person has said are not the same; None for those that the journal of
+            this machine holds.
     """
 
     model: str
@@ -39,3 +42,12 @@ class Subject:
     out: Path
     report: Report
     lasting: bool = True
+    families_in: Path | None = None
+    apart: tuple[tuple[str, str], ...] | None = None
+
+    @property
+    def told_apart(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of digests that count. Errors as `told_apart_here`."""
+        from workbench.journal import told_apart_here
+
+        return told_apart_here(self.images) if self.apart is None else self.apart

@@ -96,7 +96,7 @@ def train(
         photographs = out / IMAGES
         try:
             readable, unreadable = yield from _store(images.items, photographs, size)
-            apart = told_apart_here()
+            apart = told_apart_here(readable)
             kin = yield from reported(
                 "comparing", lambda report: families(readable, apart=apart, folder=records_folder(), on_progress=report)
             )

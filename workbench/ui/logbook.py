@@ -9,7 +9,7 @@ import streamlit as st
 
 from workbench.errors import InputError
 from workbench.images import ImageSet
-from workbench.journal import Journal, NoteEntry, journal_path
+from workbench.journal import Journal, NoteEntry, journal_path, pairs_among
 from workbench.ui import choice, session
 from workbench.ui.cache import slot
 
@@ -50,17 +50,7 @@ def pairs_apart(images: ImageSet) -> tuple[tuple[str, str], ...]:
     if book is None or not book.count_records(notes=True):
         return ()
     place = slot("pairs apart", journal=book.path, head=book.head().hash, images=images.pixels_key)
-    return place.kept(lambda: _of(images, book.pairs_apart()), lambda pairs: 256 * len(pairs))
-
-
-def _of(images: ImageSet, pairs: frozenset[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    there = set()
-    for item in images if pairs else ():
-        try:
-            there.add(item.id)
-        except InputError:  # what cannot be read is in no pair
-            continue
-    return tuple(sorted(pair for pair in pairs if there.issuperset(pair)))
+    return place.kept(lambda: pairs_among(images, book.pairs_apart()), lambda pairs: 256 * len(pairs))
 
 
 def _chosen() -> Journal | None:

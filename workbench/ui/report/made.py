@@ -23,7 +23,7 @@ from workbench.report import (
     report_of,
     verifier,
 )
-from workbench.ui import audits, choice, draw, kept, logbook, runs
+from workbench.ui import audits, choice, draw, kept, kin, logbook, runs
 from workbench.ui.cache import Slot, slot
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.reliability.scope import Scope
@@ -92,8 +92,7 @@ def _place(view: View, predictions: Predictions, choices: Choices) -> Slot:
 
 def _made(view: View, predictions: Predictions, choices: Choices, place: Slot) -> Mapping[str, str] | None:
     """The files, made now with progress and kept; None where the user stopped it."""
-    from workbench.journal import told_apart_here
-    from workbench.quality import families_of_set, look_for_families
+    from workbench.quality import look_for_families
 
     progress, stages = Stoppable("Making the report", f"report {place.key[:12]}"), [""]
     if progress.stopped:
@@ -108,14 +107,14 @@ def _made(view: View, predictions: Predictions, choices: Choices, place: Slot) -
     answers = _answers(view)
     if answers is None:
         return None
-    pairs = told_apart_here()
-    families = families_of_set(view.images, pairs) or look_for_families(
-        view.images, pairs, on_progress=lambda *at: report("comparing images", *at)
-    )
+    apart, found_in = kin.apart(view.images), kin.kept_in(own=logbook.own(view.model))
+    families = look_for_families(view.images, apart, found_in, lambda *at: report("comparing images", *at))
     table = with_families(predictions, families.by_name)
     folder = audits.folder_of(view)
-    classifier, lasting = choice.classifier(view.model), kept.lasting()
-    subject = Subject(view.model.ref, classifier, view.images, answers, table, folder, report, lasting)
+    classifier = choice.classifier(view.model)
+    subject = Subject(
+        view.model.ref, classifier, view.images, answers, table, folder, report, kept.lasting(), found_in, apart
+    )
     dossier = compiled(subject)
     text = report_of(dossier, choices, logbook.journal(view.model))
     files = {REPORT_FILE: text, "headline": dossier.verdict.headline, **metadata_of(dossier, choices)}
