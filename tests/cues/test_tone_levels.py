@@ -41,8 +41,8 @@ def moved(tone, image, level):
         ("saturation", 0.02, 0.004),
         ("sharpness", -0.7, 0.1),
         ("noise", 0.06, 0.003),
-        ("colour noise", 0.04, 0.003),
-        ("colour noise", -0.006, 0.001),
+        ("colour noise", 0.06, 0.005),
+        ("colour noise", -0.012, 0.002),
         ("compression", 1.0, 0.25),
         ("medium texture", 0.5, 0.15),
         ("coarse texture", -0.5, 0.15),
@@ -88,8 +88,8 @@ def test_colour_noise_is_what_the_channels_do_not_share():
     shared = np.full((96, 96, 1), 120.0) + rng.normal(0, 6, (96, 96, 1))
     own = rng.normal(0, 6, (96, 96, 3))
     tone = tones()["colour noise"]
-    for pixels, expected in ((np.repeat(shared, 3, 2), 0.0), (shared + own, 6 * math.sqrt(2 / 3) / 120)):
-        image = pixels.round().clip(0, 255).astype(np.uint8)  # the mean of three channels takes a third of the variance
+    for pixels, expected in ((np.repeat(shared, 3, 2), 0.0), (shared + own, 6 * math.sqrt(2) / 120)):
+        image = pixels.round().clip(0, 255).astype(np.uint8)
         assert tone.level(image, everywhere(image)) == pytest.approx(expected, abs=0.003)
     assert math.isnan(tone.level(np.zeros((16, 16, 1), np.uint8), np.ones((16, 16), bool)))
 

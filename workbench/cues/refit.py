@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.cues.cue import Cue
 from workbench.cues.cue_sample import Study
-from workbench.cues.transplant import LEAST_TRIED, sparing
+from workbench.cues.transplant import LEAST_TRIED, spared, sparing
 from workbench.cues.transplant_store import Past
 from workbench.errors import InputError
 from workbench.images import ImageItem, Pixels, digest
@@ -287,7 +287,7 @@ def _laid_on(
         image, mask = study.decoded(study.items[place])
         edited = cue.exchange.put(image, rng, decoy=False)
         if edited is not None:
-            last.take(edited if mask is None or not mask.any() or not cue.spares else sparing(image, edited, mask))
+            last.take(sparing(image, edited, spared(cue, mask)))
             rows.append(row)
     return rows, last
 

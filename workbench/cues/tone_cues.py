@@ -110,6 +110,7 @@ class Levels:
     own: float
     others: float
     border: float
+    _last: list[tuple[Pixels, float, Pixels | None]] = dataclasses.field(default_factory=list)
 
     def put(self, host: Pixels, rng: np.random.Generator, *, decoy: bool) -> Pixels | None:
         """An image on the side of the others brought to the level of the class."""
@@ -129,11 +130,19 @@ class Levels:
         way = self.tone.up if level > present else self.tone.down
         if not way or not (present < self.border < level or level < self.border < present):
             return None
-        moved = self.tone.move(image, level, rng)
-        if moved is None:
+        edited = self._moved(image, level, rng, again=self.tone.drawn and level > present)
+        if edited is None:
             return None
-        edited = alike(moved, image)
         return self._decoy(image, edited, rng) if decoy else edited
+
+    def _moved(self, image: Pixels, level: float, rng: np.random.Generator, *, again: bool) -> Pixels | None:
+        """The image at a level: made once for all its edits, but `again` where something is drawn."""
+        if not again and self._last and self._last[0][0] is image and self._last[0][1] == level:
+            return self._last[0][2]
+        moved = self.tone.move(image, level, rng)
+        edited = None if moved is None else alike(moved, image)
+        self._last[:] = [(image, level, edited)]
+        return edited
 
     def _decoy(self, image: Pixels, edited: Pixels, rng: np.random.Generator) -> Pixels:
         own = image.astype(np.float32)

@@ -51,6 +51,7 @@ class Tone:
             unlit spot in a lit image would be a new one.
         adds: Whether more of it is more detail, which may hide a defect or look like one; None where it is neither more
             nor less of it.
+        drawn: Whether each move up is another, as noise is.
     """
 
     more: str
@@ -63,6 +64,7 @@ class Tone:
     decoys: tuple[str, ...] = ("opposite", "displaced")
     spares: bool = True
     adds: bool | None = True
+    drawn: bool = False
     shown: Callable[[float], float] = float
 
 
@@ -246,33 +248,32 @@ def noisy(colour: float) -> Move:
 
 
 def _chroma(image: Pixels, kept: Kept) -> float:
-    """The noise that channels do not share, over the mean."""
+    """The noise between two channels over the mean, which no noise that all share moves."""
     if image.shape[2] != 3:
         return math.nan
-    planes = image - grey(image)[..., None]
-    noise = np.mean([noise_of(planes[..., channel], kept) for channel in range(3)])
-    return float(noise) / max(float(grey(image)[kept].mean()), 1.0)
+    between = image[..., 0].astype(np.float32) - image[..., 1]
+    return noise_of(between, kept) / max(float(grey(image)[kept].mean()), 1.0)
 
 
 def _chroma_moved(image: Pixels, level: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Noise that channels do not share added, or the differences of channels smoothed."""
     from scipy.ndimage import gaussian_filter
 
-    whole, part = image.astype(np.float32), _middle(image)
-    field = rng.standard_normal(image.shape, np.float32)
-    field -= field.mean(2, keepdims=True)
     more = level > _chroma(image, _all(image))
+    field = rng.standard_normal(image.shape if more else (1, 1, 3), np.float32)
+    field -= field.mean(2, keepdims=True)
 
-    def edited(own: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
+    def edited(own: Pixels, strength: float) -> NDArray[np.float32]:
         if more:
             return own + np.float32(strength) * field[: own.shape[0], : own.shape[1]]
         light = grey(own)[..., None]
         return np.asarray(light + gaussian_filter(own - light, (strength, strength, 0)))
 
     def reached(strength: float) -> float:
-        return _chroma(alike(edited(part.astype(np.float32), strength), part), _all(part))
+        return _chroma(alike(edited(part, strength), part), _all(part))
 
-    return edited(whole, _searched(reached, level, 0.1, 80.0 if more else 2 * SMOOTH))
+    part = _middle(image)
+    return edited(image, _searched(reached, level, 0.1, 80.0 if more else 2 * SMOOTH))
 
 
 def _compression(image: Pixels, kept: Kept) -> float:
@@ -370,10 +371,12 @@ def tones() -> Mapping[str, Tone]:
             "sharpness", "blur", "steps of 1 over 4 pixels", _sharpness, _blurred, up=False, shown=math.exp
         ),
         "noise": Tone(
-            "noise", "a lack of noise", "of the mean", _noise, noisy(0.0), down=False, decoys=("coarser grain",)
+            "noise", "a lack of noise", "of the mean", _noise, noisy(0.0),
+            down=False, decoys=("coarser grain",), drawn=True,
         ),
         "colour noise": Tone(
-            "colour noise", "a lack of colour noise", "of the mean", _chroma, _chroma_moved, decoys=("coarser grain",)
+            "colour noise", "a lack of colour noise", "of the mean", _chroma, _chroma_moved,
+            decoys=("coarser grain",), drawn=True,
         ),
         "compression": Tone(
             "JPEG compression", "a lack of JPEG compression", "detail aside of the blocks over within",

@@ -109,8 +109,6 @@ def _tried(
     to: bool,
     report: Callable[[int], None],
 ) -> tuple[Turned | None, tuple[Pixels, Pixels] | None]:
-    from workbench.models import ask
-
     column, lines = study.classifier.index(cue.target), []
     best, shown = -1.0, None
     for done, place in enumerate(places):
@@ -121,7 +119,7 @@ def _tried(
             variants = list(_variants(cue, image, mask, rng, to))
             if len(variants) < 2 * EDITS:
                 continue
-            decided = study.classifier.rule.decide(ask(study.classifier, variants))[0]
+            decided = study.classifier.rule.decide(_asked(study, variants))[0]
         except InputError:
             continue
         turned = (decided == column) if to else (decided != column)
@@ -136,6 +134,16 @@ def _tried(
     return _result(lines, rng), shown
 
 
+def _asked(study: Study, variants: Sequence[Pixels]) -> NDArray[np.float64]:
+    """(n, K) what the model says of n images, of which those that are the same are asked once."""
+    from workbench.models import ask
+
+    rows: dict[bytes, int] = {}
+    number = [rows.setdefault(variant.tobytes(), len(rows)) for variant in variants]
+    first = [number.index(row) for row in range(len(rows))]
+    return np.asarray(ask(study.classifier, [variants[i] for i in first])[number])
+
+
 def _most(decided: NDArray[np.intp]) -> tuple[int, int]:
     """The class that most draws with the cue, and with its decoy, are called."""
     return int(np.bincount(decided[:EDITS]).argmax()), int(np.bincount(decided[EDITS:]).argmax())
@@ -146,25 +154,32 @@ def _variants(
 ) -> Iterator[Pixels]:
     """The image edited `EDITS` times with the cue, and as often with its decoy; fewer where it cannot be."""
     way = cue.exchange.put if to else cue.exchange.take
+    spares = spared(cue, mask)
     for decoy in (False, True):
         for _ in range(EDITS):
             edited = way(image, rng, decoy=decoy)
             if edited is None:
                 return
-            yield edited if mask is None or not mask.any() or not cue.spares else sparing(image, edited, mask)
+            yield sparing(image, edited, spares)
 
 
-def sparing(image: Pixels, edited: Pixels, mask: NDArray[np.bool_]) -> Pixels:
-    """An edit of an image (H, W, C) outside of what a mask (H, W) shows, its edge feathered; all of the edit where it
-    has another size."""
+def spared(cue: Cue, mask: NDArray[np.bool_] | None) -> NDArray[np.float32] | None:
+    """(H, W, 1) how much of an image stays as it was: all of what a mask (H, W) shows, its edge feathered; None where
+    nothing does."""
     from scipy.ndimage import binary_dilation, gaussian_filter
 
-    if edited.shape != image.shape:
-        return edited
+    if mask is None or not mask.any() or not cue.spares:
+        return None
     width = max(max(mask.shape) // 64, 1)
     near = binary_dilation(mask, iterations=2 * width).astype(np.float32)
-    alpha = np.maximum(gaussian_filter(near, width), binary_dilation(mask, iterations=width))[..., None]
-    return alike(alpha * image + (1 - alpha) * edited, image)
+    return np.maximum(gaussian_filter(near, width), binary_dilation(mask, iterations=width))[..., None]
+
+
+def sparing(image: Pixels, edited: Pixels, spares: NDArray[np.float32] | None) -> Pixels:
+    """An edit of an image (H, W, C) but for what it `spares`; all of the edit where it has another size."""
+    if spares is None or edited.shape != image.shape:
+        return edited
+    return alike(spares * image + (1 - spares) * edited, image)
 
 
 def _result(lines: Sequence[tuple[object, ...]], rng: np.random.Generator) -> Turned | None:
