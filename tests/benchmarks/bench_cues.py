@@ -65,8 +65,6 @@ DECIDES = 0.5
 KEPT = ("name", "label", "called", "turned", "decoy", "to", "decoy to")
 """What is kept of each image that was edited, so that other rules can be tried on it."""
 ROC_AT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
-NOT_SPARED = ("brightness", "darkness", "a colour cast towards red", "a colour cast towards blue")
-"""Light, which falls on defects as well: putting it proves nothing for the good class."""
 RIGHT_NAMES = {
     "background texture": ("texture", "contrast", "noise"),
     "blur": ("blur", "a lack of noise", "weak"),
@@ -172,8 +170,7 @@ def score_of(line: dict) -> float:
     than chance; 0 where there is none."""
     scores = [0.0]
     for finding in line["findings"]:
-        hides = finding["target"] == "good" and finding["name"] in NOT_SPARED and finding["kind"] == "property"
-        ways = [finding[key] for key in ("taken", "put") if key in finding and not (key == "put" and hides)]
+        ways = [finding[key] for key in ("taken", "put") if key in finding]
         if finding["p"] <= SIGNIFICANT:
             scores += [min((flips or 0) - (decoys or 0), effect or 0) for flips, decoys, effect in ways]
     return max(scores)

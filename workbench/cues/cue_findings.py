@@ -142,9 +142,9 @@ def _spared(study: Study, cue: Cue) -> bool:
 
 
 def _proofs(study: Study, tried: Transplant) -> list[Turned]:
-    """The ways that prove something: to change a whole image until it is called good proves nothing where that may have
-    hidden its defect."""
-    hides = tried.cue.kind == "property" and tried.cue.target == study.good and not _spared(study, tried.cue)
+    """The ways that prove something: to change a whole image until it is called good proves nothing where no mask says
+    that its defect was left as it was."""
+    hides = tried.cue.kind == "property" and tried.cue.target == study.good and not study.masks_known()
     return [way for way in (None if hides else tried.put, tried.taken) if way is not None and way.enough]
 
 

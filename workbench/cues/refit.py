@@ -287,7 +287,7 @@ def _laid_on(
         image, mask = study.decoded(study.items[place])
         edited = cue.exchange.put(image, rng, decoy=False)
         if edited is not None:
-            last.take(sparing(image, edited, spared(cue, mask)))
+            last.take(sparing(image, edited, spared(mask) if cue.spares else None))
             rows.append(row)
     return rows, last
 

@@ -78,8 +78,9 @@ class Transplant:
 def transplant(study: Study, cue: Cue, on_progress: Callable[[int, int], None] | None = None) -> Transplant:
     """Put a cue on confirmed images that are called otherwise, and take it from those that are called its class.
 
-    What a mask shows to be a defect is left as it is in either, so that neither hides nor brings one, unless the cue is
-    light that falls on all alike.
+    What a mask shows to be a defect is left as it is in either, so that neither hides nor brings one. Light falls on
+    all alike, for an unlit spot in a lit image would be a new defect; but where it is put on for the good class the
+    defect stays unlit, so that it is not hidden.
 
     Args:
         study: The sample; the explored half is not touched.
@@ -116,7 +117,8 @@ def _tried(
         item = study.items[place]
         try:
             image, mask = study.decoded(item)
-            variants = list(_variants(cue, image, mask, rng, to))
+            spares = spared(mask) if cue.spares or (to and cue.target == study.good) else None
+            variants = list(_variants(cue, image, spares, rng, to))
             if len(variants) < 2 * EDITS:
                 continue
             decided = study.classifier.rule.decide(_asked(study, variants))[0]
@@ -150,11 +152,10 @@ def _most(decided: NDArray[np.intp]) -> tuple[int, int]:
 
 
 def _variants(
-    cue: Cue, image: Pixels, mask: NDArray[np.bool_] | None, rng: np.random.Generator, to: bool
+    cue: Cue, image: Pixels, spares: NDArray[np.float32] | None, rng: np.random.Generator, to: bool
 ) -> Iterator[Pixels]:
     """The image edited `EDITS` times with the cue, and as often with its decoy; fewer where it cannot be."""
     way = cue.exchange.put if to else cue.exchange.take
-    spares = spared(cue, mask)
     for decoy in (False, True):
         for _ in range(EDITS):
             edited = way(image, rng, decoy=decoy)
@@ -163,12 +164,12 @@ def _variants(
             yield sparing(image, edited, spares)
 
 
-def spared(cue: Cue, mask: NDArray[np.bool_] | None) -> NDArray[np.float32] | None:
+def spared(mask: NDArray[np.bool_] | None) -> NDArray[np.float32] | None:
     """(H, W, 1) how much of an image stays as it was: all of what a mask (H, W) shows, its edge feathered; None where
     nothing does."""
     from scipy.ndimage import binary_dilation, gaussian_filter
 
-    if mask is None or not mask.any() or not cue.spares:
+    if mask is None or not mask.any():
         return None
     width = max(max(mask.shape) // 64, 1)
     near = binary_dilation(mask, iterations=2 * width).astype(np.float32)
