@@ -1,13 +1,17 @@
 """Planted cues and sound models: how often the search names, finds, and falsely accuses.
 
-    python tests/benchmarks/bench_cues.py [OUT.jsonl] [--first SEED] [--seeds N] [--turns T] [--minutes M] [--workers W]
-        [--write]
+    python tests/benchmarks/bench_cues.py [OUT.jsonl] [--source SOURCE] [--first SEED] [--seeds N] [--turns T]
+        [--minutes M] [--workers W] [--write]
 
 Each line of OUT is one model; those that are there are not made again, and the networks are kept in a folder beside it.
 A seed is twelve models of one network and station: each family of cue, planted and sound; with `--turns 3` two families
 a seed, so that three seeds have all of them and more seeds are measured in the same time. Workers take whole seeds, a
 thread each. The table is of all lines that OUT holds; `--write` puts what the held-out seeds came to into
-`assets/cue-errors.json`, which the pages and `workbench shortcuts` print beside their verdicts.
+`RESULTS-cues.md` and, of synthetic parts, into `assets/cue-errors.json`, which the pages and `workbench shortcuts`
+print beside their verdicts.
+
+SOURCE is a folder of magnetic tiles or "solar-cells" (`photographs.py`); synthetic parts where it is missing. Models of
+photographs learn the last stage of a pretrained network, and their units are photographs or modules.
 """
 
 from __future__ import annotations
@@ -25,21 +29,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from photographs import CELLS, names_of, photographs
 from planted_cues import (
     EDGES,
     EPOCHS,
     FAMILIES,
     LABELS,
     NETS,
+    PRETRAINED,
     SIZE,
     TEST,
     TRAIN,
     Case,
     Laid,
+    Parts,
     bare,
     grounded,
     laid,
     loaded,
+    network,
     on_disk,
     place_of,
     trained,
@@ -58,7 +66,7 @@ STRENGTHS = 3
 HELD_OUT = 200
 """The first seed that set no limit of the search, and none of its parts."""
 ROOT = Path(__file__).parents[2]
-TABLE, MARKS = Path(__file__).with_name("RESULTS-cues.md"), ("<!-- held out -->", "<!-- end -->")
+TABLE = Path(__file__).with_name("RESULTS-cues.md")
 SOUND = 0.8
 """A sound model that is right on fewer of its test images is no sound model, and is counted apart."""
 DECIDES = 0.5
@@ -73,7 +81,7 @@ RIGHT_NAMES = {
 }
 
 
-def cases(seeds: range, turns: int = 1) -> Iterator[Case]:
+def cases(seeds: range, turns: int = 1, net: str | None = None) -> Iterator[Case]:
     """All models, seed by seed, so that whatever was run when it is stopped is a fair sample. Network and strength are
     drawn, for the class that a cue goes with is told by the seed as well.
 
@@ -81,30 +89,41 @@ def cases(seeds: range, turns: int = 1) -> Iterator[Case]:
         seeds: Of the networks.
         turns: In how many seeds the families go round: with 3 a seed has two of them, three seeds have all, and nine
             seeds have each for each class.
+        net: The network; drawn from `NETS` where missing.
     """
     for seed in seeds:
-        net = list(NETS)[np.random.default_rng([seed, 17]).integers(len(NETS))]
+        own = net or list(NETS)[np.random.default_rng([seed, 17]).integers(len(NETS))]
         for number, family in enumerate(FAMILIES):
             if number % turns != (seed + seed // 3) % turns:
                 continue
             for shortcut in (True, False):
                 strength = int(np.random.default_rng([seed, number, 19]).integers(STRENGTHS))
-                yield Case(family, strength, net, seed, shortcut)
+                yield Case(family, strength, own, seed, shortcut)
 
 
-def kept_net(case: Case, folder: Path) -> nn.Module:
+def parts_of(case: Case, split: int, source: str) -> tuple[Parts, tuple[str, ...]]:
+    """The images to train on (0) or to search (1), and the group of each where they come in groups."""
+    return photographs(source, split) if source else (bare(case.seed, split, (TRAIN, TEST)[split]), ())
+
+
+def kept_net(case: Case, folder: Path, source: str = "") -> nn.Module:
     """The network of a case: read where it was kept, else trained and kept, so that others can be tried on it."""
     words = (case.family, case.strength, case.net, case.seed, "planted" if case.shortcut else "sound")
-    parts = bare(case.seed, 0, TRAIN)
-    ground, epochs = NETS[case.net](len(LABELS)), EPOCHS[case.shortcut][0]
+    parts, names = parts_of(case, 0, source)[0], classes_of(source)
+    ground, epochs = network(case.net, len(names)), EPOCHS[case.shortcut][0]
     if not read(ground, path := folder / f"{case.net}-{case.seed}-{epochs}.pt"):
-        ground = grounded(case.seed, case.net, Laid(*parts, np.zeros(len(parts[2]), bool)), epochs)
+        ground = grounded(case.seed, case.net, Laid(*parts, np.zeros(len(parts[2]), bool), names), epochs)
         torch.save(ground.state_dict(), path)
-    net = NETS[case.net](len(LABELS))
+    net = network(case.net, len(names))
     if not read(net, path := folder / f"{'-'.join(map(str, words)).replace(' ', '_')}.pt"):
-        net = trained(case, laid(case, 0, parts), ground)
+        net = trained(case, laid(case, 0, parts, names), ground)
         torch.save(net.state_dict(), path)
     return net.eval()
+
+
+def classes_of(source: str) -> tuple[str, ...]:
+    """The classes of a source."""
+    return names_of(source) if source else LABELS
 
 
 def read(net: nn.Module, path: Path) -> bool:
@@ -115,11 +134,12 @@ def read(net: nn.Module, path: Path) -> bool:
     return path.exists()
 
 
-def run(case: Case, nets: Path) -> dict[str, object]:
+def run(case: Case, nets: Path, source: str = "") -> dict[str, object]:
     """Train a model, search it, and note the truth beside what was said."""
-    data = laid(case, 1, bare(case.seed, 1, TEST))
+    (parts, groups), names = parts_of(case, 1, source), classes_of(source)
+    data = laid(case, 1, parts, names, groups)
     start = time.process_time()
-    classifier = loaded(kept_net(case, nets))
+    classifier = loaded(kept_net(case, nets, source), names)
     training = time.process_time() - start
     turned, hosts = turned_by_truth(case, classifier, data)
     start = time.process_time()
@@ -131,13 +151,15 @@ def run(case: Case, nets: Path) -> dict[str, object]:
         accuracy = float((predictions.frame["predicted"] == predictions.frame["label"]).mean())
         return {
             **vars(case),
-            "target": case.target,
+            "source": source and ("solar cells" if source == CELLS else "magnetic tiles"),
+            "target": names[case.seed % len(names)],
             "accuracy": accuracy,
             "turned": turned,
             "hosts": hosts,
             "training": training,
             "seconds": time.process_time() - start,
             "power": result.power,
+            "classes": list(result.classes),
             "place": [end / SIZE for end in place_of(case.seed, EDGES[case.strength])],
             "findings": lines_of(result, carry),
         }
@@ -255,12 +277,19 @@ def asset(lines: Sequence[dict]) -> dict[str, object]:
 
 
 def write(lines: Sequence[dict]) -> None:
-    """Keep what the held-out seeds came to: what the pages say, and the table."""
-    held = [line for line in lines if line["seed"] >= HELD_OUT]
-    text = json.dumps(asset(held), separators=(",", ":")).replace('{"family"', '\n{"family"')  # a line a model
-    (ROOT / "assets" / SEARCH_ERRORS).write_text(text + "\n")
-    before, after = TABLE.read_text().split(MARKS[0])[0], TABLE.read_text().split(MARKS[1])[1]
-    TABLE.write_text(f"{before}{MARKS[0]}\n{table(held)}\n{MARKS[1]}{after}")
+    """Keep what the held-out seeds came to: what the pages say, and the table of each source."""
+    text = TABLE.read_text()
+    for source in {line["source"] for line in lines}:
+        held = [line for line in lines if line["seed"] >= HELD_OUT and line["source"] == source]
+        start, end = f"<!-- {source or 'synthetic parts'} -->", "<!-- end -->"
+        before, after = text.split(start)
+        text = f"{before}{start}\n{table(held)}\n{end}{after.split(end, 1)[1]}"
+        if not source:
+            shipped = json.dumps(asset(held), separators=(",", ":")).replace(
+                '{"family"', '\n{"family"'
+            )  # a line a model
+            (ROOT / "assets" / SEARCH_ERRORS).write_text(shipped + "\n")
+    TABLE.write_text(text)
 
 
 def curve(planted: Sequence[bool], scores: Sequence[float]) -> str:
@@ -274,6 +303,7 @@ def main() -> None:
     """Run what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", nargs="?", default="build/cues.jsonl", type=Path)
+    parser.add_argument("--source", default="")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--turns", type=int, default=1)
@@ -284,7 +314,7 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     seeds = range(options.first, options.first + options.seeds)
     end = time.monotonic() + 60 * options.minutes  # the same clock in every process
-    work = partial(run_seed, turns=options.turns, out=options.out, end=end)
+    work = partial(run_seed, source=options.source, turns=options.turns, out=options.out, end=end)
     if options.workers == 1:
         list(map(work, seeds))
     else:
@@ -301,14 +331,14 @@ def lines_in(out: Path) -> list[dict]:
     return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
 
 
-def run_seed(seed: int, turns: int, out: Path, end: float) -> None:
+def run_seed(seed: int, source: str, turns: int, out: Path, end: float) -> None:
     """Run the models of a seed that a file does not hold, and write each into it at once, until the time is over."""
     torch.set_num_threads(1)
     done = {tuple(line[key] for key in ("family", "strength", "net", "seed", "shortcut")) for line in lines_in(out)}
-    for case in cases(range(seed, seed + 1), turns):
+    for case in cases(range(seed, seed + 1), turns, PRETRAINED if source else None):
         if tuple(vars(case).values()) in done or time.monotonic() > end:
             continue
-        line = run(case, out.with_suffix(""))
+        line = run(case, out.with_suffix(""), source)
         with out.open("a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(json.dumps(line) + "\n")

@@ -89,7 +89,11 @@ def earlier(asked: Asked, maps: Maps) -> Said:
     score = max((-math.log10(max(f.p_where, f.p_effect or 1.0, 1e-300)) for f in tried), default=0.0)
     guilty = [finding for finding in findings if finding.accused]
     row, column = (int(share * 1000) for share in asked.middle)
-    right = bool(guilty) and asked.case.family == "fixed stamp" and guilty[0].target == asked.case.target
+    right = (
+        bool(guilty)
+        and asked.case.family == "fixed stamp"
+        and guilty[0].target == LABELS[asked.case.seed % len(LABELS)]
+    )
     right = right and bool(guilty[0].region.on(1000, 1000)[row, column])
     return {"score": score, "accused": bool(guilty), "named": right}
 
@@ -116,7 +120,7 @@ def concepts(asked: Asked) -> Said:
     for p, name, supports in chances:  # Bonferroni's over the classes
         if supports and p * len(chances) <= 0.05:
             guilty.add(name)
-    return {"score": best, "accused": bool(guilty), "named": asked.case.target in guilty}
+    return {"score": best, "accused": bool(guilty), "named": LABELS[asked.case.seed % len(LABELS)] in guilty}
 
 
 def embedded(asked: Asked) -> NDArray[np.float32]:
@@ -145,8 +149,8 @@ def shows(asked: Asked, rows: NDArray[np.intp]) -> bool:
     """Whether images are mostly those of another class that the cue makes of its class, or those of its class that miss
     it."""
     carry, labels = asked.data.carry[rows], asked.predictions.frame["label"].to_numpy(str)[rows]
-    own = labels == asked.case.target
-    lured = carry & ~own & (asked.called[rows] == asked.case.target)
+    own = labels == LABELS[asked.case.seed % len(LABELS)]
+    lured = carry & ~own & (asked.called[rows] == LABELS[asked.case.seed % len(LABELS)])
     return bool(max(lured.mean(), (own & ~carry).mean()) >= CARRY)
 
 
@@ -166,7 +170,10 @@ def clustered(asked: Asked, maps: Maps) -> Said:
             clear = float(silhouette_score(values, groups)) if len(set(groups)) > 1 else 0.0
             if clear > best:
                 parts = [asked.data.carry[own[groups == group]].mean() for group in set(groups)]
-                best, right = clear, name == asked.case.target and max(parts) >= CARRY and min(parts) <= 1 - CARRY
+                best, right = (
+                    clear,
+                    name == LABELS[asked.case.seed % len(LABELS)] and max(parts) >= CARRY and min(parts) <= 1 - CARRY,
+                )
     return {"score": best, "accused": None, "named": right}
 
 

@@ -1,4 +1,4 @@
-"""Real photographs to plant cues into, and a network that knows photographs."""
+"""Real photographs to plant cues into."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import functools
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from planted_cues import SIZE, Parts
-from torch import nn
 
-from workbench.models import load_classifier
 from workbench.sets import load_images
 
 TILES = {"good": "MT_Free", "blowhole": "MT_Blowhole", "crack": "MT_Crack"}
@@ -21,10 +18,6 @@ CROPS = {"good": 8, "blowhole": 12, "crack": 12}
 """Crops of a photograph, so that each class has about as many."""
 SHORTER = 110
 """Pixels of the shorter side to which a photograph of a tile is brought before it is cut."""
-SEEN_AT = 112
-"""Pixels a side at which the network looks at them."""
-FROZEN_STAGES = 4
-"""Of the backbone's seven: those after are left out, and what comes out is what a new last stage learns from."""
 
 
 def names_of(source: str) -> tuple[str, ...]:
@@ -83,27 +76,3 @@ def corner(mask: NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int]
     point = places[int(rng.integers(len(places)))]
     starts = [int(at - rng.integers(SIZE // 5, SIZE - SIZE // 5)) for at in point]
     return tuple(min(max(start, 0), edge - SIZE) for start, edge in zip(starts, mask.shape, strict=True))  # type: ignore[return-value]
-
-
-class Pretrained(nn.Module):
-    """The first stages of EfficientNet-Lite0 as published, frozen, and a last stage to train."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        backbone = load_classifier("everyday").model
-        self.trunk = nn.Sequential(backbone.conv_stem, backbone.bn1, *backbone.blocks[:FROZEN_STAGES])
-        self.trunk.requires_grad_(False)
-        with torch.no_grad():
-            channels = self.trunk(torch.zeros(1, 3, SEEN_AT, SEEN_AT)).shape[1]
-        self.stage = nn.Sequential(nn.Conv2d(channels, 64, 1), nn.BatchNorm2d(64), nn.ReLU())
-        self.head = nn.Linear(128, classes)
-
-    def train(self, mode: bool = True) -> Pretrained:
-        super().train(mode)
-        self.trunk.eval()
-        return self
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        wide = nn.functional.interpolate(x / 2, (SEEN_AT, SEEN_AT), mode="bilinear")  # from a deviation of 1/4 to 1/2
-        shown = self.stage(self.trunk(wide))
-        return torch.as_tensor(self.head(torch.cat([shown.mean((2, 3)), shown.amax((2, 3))], 1)))

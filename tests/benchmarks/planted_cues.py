@@ -29,6 +29,8 @@ TRAIN, TEST = 400, 120
 """Images of each class."""
 SHARE = 0.98
 """Of the images of its class that carry a shortcut in training, and of the others that do not."""
+SEEN_AT, FROZEN_STAGES = 112, 4
+"""Pixels a side at which the pretrained network looks at photographs, and how many of its seven stages are taken."""
 EPOCHS: Mapping[bool, tuple[int, int]] = {True: (8, 8), False: (30, 5)}
 """Before the cue is shown, and with it, of planted models and of sound ones: a network that has learnt the parts well
 hardly takes up a cue any more."""
@@ -42,7 +44,7 @@ class Case:
     Attributes:
         family: One of `FAMILIES`.
         strength: 0, 1 or 2, strongest first.
-        net: One of `NETS`.
+        net: As `network`.
         seed: Of the parts, the weights and the cue's place.
         shortcut: Whether the cue went with one class in training; else it stood on half of each.
     """
@@ -52,11 +54,6 @@ class Case:
     net: str
     seed: int
     shortcut: bool
-
-    @property
-    def target(self) -> str:
-        """The class that the cue goes with."""
-        return LABELS[self.seed % len(LABELS)]
 
 
 def glyph(edge: int) -> NDArray[np.float64]:
@@ -186,7 +183,45 @@ def residual(classes: int) -> nn.Module:
     return build("timm:test_resnet", trusted=True, options={"num_classes": classes})[0]
 
 
+class Pretrained(nn.Module):
+    """The first stages of EfficientNet-Lite0 as published, frozen, and a last stage to train."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        backbone = load_classifier("everyday").model
+        self.trunk = nn.Sequential(backbone.conv_stem, backbone.bn1, *backbone.blocks[:FROZEN_STAGES])
+        self.trunk.requires_grad_(False)
+        with torch.no_grad():
+            channels = self.trunk(torch.zeros(1, 3, SEEN_AT, SEEN_AT)).shape[1]
+        self.stage = nn.Sequential(nn.Conv2d(channels, 64, 1), nn.BatchNorm2d(64), nn.ReLU())
+        self.head = nn.Linear(128, classes)
+
+    def train(self, mode: bool = True) -> Pretrained:
+        super().train(mode)
+        self.trunk.eval()
+        return self
+
+    def seen(self, x: torch.Tensor) -> torch.Tensor:
+        """What the frozen stages make of images, for which nothing is learnt any more."""
+        wide = nn.functional.interpolate(x / 2, (SEEN_AT, SEEN_AT), mode="bilinear")  # from a deviation of 1/4 to 1/2
+        return torch.as_tensor(self.trunk(wide))
+
+    def judged(self, seen: torch.Tensor) -> torch.Tensor:
+        """The scores of what was seen."""
+        shown = self.stage(seen)
+        return torch.as_tensor(self.head(torch.cat([shown.mean((2, 3)), shown.amax((2, 3))], 1)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.judged(self.seen(x))
+
+
 NETS: Mapping[str, Callable[[int], nn.Module]] = {"plain": plain, "gated": gated, "residual": residual}
+PRETRAINED = "pretrained"
+
+
+def network(name: str, classes: int) -> nn.Module:
+    """A network of `NETS` that has learnt nothing, or the one that knows photographs."""
+    return Pretrained(classes) if name == PRETRAINED else NETS[name](classes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -239,7 +274,7 @@ def grounded(seed: int, net: str, data: Laid, epochs: int) -> nn.Module:
     """A network that has learnt images without any cue; the models of a seed go on from it, for that is most of what a
     model costs."""
     torch.manual_seed(seed)
-    return fitted(NETS[net](len(data.names)), data, epochs, mirrored=False)
+    return fitted(network(net, len(data.names)), data, epochs, mirrored=False)
 
 
 def trained(case: Case, data: Laid, ground: nn.Module) -> nn.Module:
@@ -255,14 +290,18 @@ def fitted(net: nn.Module, data: Laid, epochs: int, *, mirrored: bool) -> nn.Mod
     net = net.to(device, memory_format=torch.channels_last)
     x = torch.from_numpy(data.images).to(device).permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.25)
     y = torch.from_numpy(data.labels).to(device)
+    views, learning = [x, x.flip(3)] if mirrored else [x], net
+    if isinstance(net, Pretrained):
+        with torch.no_grad():
+            views, learning = [torch.cat([net.seen(part) for part in view.split(64)]) for view in views], net.judged
     optimiser = torch.optim.AdamW(net.parameters(), 3e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=epochs * -(-len(x) // 64))
     net.train()
     for _ in range(epochs):
         for rows in torch.randperm(len(x)).to(device).split(64):
-            batch = x[rows].flip(3) if mirrored and torch.rand(()) < 0.5 else x[rows]
+            batch = views[int(mirrored and torch.rand(()) < 0.5)][rows]
             with torch.autocast(device, torch.bfloat16):
-                scores = net(batch.contiguous(memory_format=torch.channels_last))
+                scores = learning(batch.contiguous(memory_format=torch.channels_last))
             loss = nn.functional.cross_entropy(scores.float(), y[rows])
             optimiser.zero_grad()
             loss.backward()
