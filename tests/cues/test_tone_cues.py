@@ -12,8 +12,8 @@ from torch import nn
 import workbench as wb
 from workbench.cues import study_of, transplant
 from workbench.cues.cue_findings import judged
-from workbench.cues.tone_cues import DECOYS, Levels, properties
-from workbench.cues.tone_levels import tones
+from workbench.cues.tone_cues import DECOYS, Levels, measured, properties, quality_of
+from workbench.cues.tone_levels import jpeg, tones
 
 EDGE = 48
 
@@ -105,8 +105,9 @@ def test_no_strength_goes_beyond_what_the_set_shows(lit, soft):
             assert min(levels) <= cue.exchange.own <= max(levels)
 
 
-def test_verdicts_that_go_with_no_property_have_none_proposed(lit):
-    rng = np.random.default_rng(0)
+def test_verdicts_that_go_with_no_property_have_none_proposed(lit, monkeypatch):
+    rng, known = np.random.default_rng(0), measured(lit)
+    monkeypatch.setattr("workbench.cues.tone_cues.measured", lambda _: known)  # whatever they are called
     alarms = 0
     for _ in range(40):
         called = lit.called.copy()
@@ -153,3 +154,30 @@ def test_an_image_that_has_the_cue_is_not_given_it():
     assert exchange.put(dark, rng, decoy=False).mean() == pytest.approx(150, abs=1)
     assert exchange.take(bright, rng, decoy=False).mean() == pytest.approx(100, abs=1)
     assert set(tone.decoys) <= set(DECOYS)
+
+
+@pytest.mark.parametrize("quality", [10, 12, 33, 75])
+def test_the_quality_of_a_compressed_image_is_told(quality):
+    image = pixels(plain(np.random.default_rng(4)) + np.random.default_rng(5).normal(0, 6, (EDGE, EDGE)))
+    assert quality_of(jpeg(image, quality)) == quality
+    assert quality_of(image) is None
+    assert quality_of(image[..., :1]) is None
+    assert quality_of(image.astype(np.float32)) is None
+
+
+def test_compression_is_put_on_at_the_quality_of_the_set(tmp_path):
+    """Of images compressed at 12, neighbours of it are no match, though their measure is as high."""
+    rng = np.random.default_rng(7)
+    for number in range(80):
+        image = pixels(plain(rng) + rng.normal(0, 6, (EDGE, EDGE)))
+        (tmp_path / "ab"[number % 2]).mkdir(exist_ok=True)
+        shown = jpeg(image, 12) if number % 2 else image
+        Image.fromarray(shown).save(tmp_path / "ab"[number % 2] / f"{number}.png")
+    images = wb.load_images(tmp_path)
+    names = ("a", "b")
+    classifier = wb.load_classifier(ReadsLight(), class_names=names, size=(EDGE, EDGE), mean=(0, 0, 0), std=(1, 1, 1))
+    study = study_of(classifier, list(images), wb.predict(classifier, images))
+    study = dataclasses.replace(study, called=np.array([names.index(item.label) for item in study.items]))
+    cue = next(cue for cue in properties(study, "b") if cue.name == "JPEG compression")
+    host = study.decoded(study.items[study.explored("b", others=True)[0]])[0]
+    assert (cue.exchange.put(host, rng, decoy=False) == jpeg(host, 12)).all()

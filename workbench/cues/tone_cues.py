@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from workbench.cues.cue import Cue
 from workbench.cues.cue_sample import Study
-from workbench.cues.tone_levels import Tone, cast_along, cast_of, colour_noise, noisy, tones
+from workbench.cues.tone_levels import Tone, cast_along, cast_of, colour_noise, jpeg, noisy, tones
 from workbench.errors import InputError
 from workbench.images import Pixels, alike
 from workbench.stats import SIGNIFICANT, apart_by_units, midranks
@@ -37,6 +37,10 @@ COARSE_GRAIN = 2.5
 """Standard deviation, in pixels, of the blobs of a coarser grain."""
 UNEVEN = 1 / 5
 """The same for uneven light, as a share of the longer side."""
+CODED = 8
+"""Of how many images, the clearest, the quality of JPEG is told."""
+GHOSTS, GHOST_EDGE, UNCHANGED = (5, 90), 256, 0.1
+"""The qualities that are tried, on how many pixels a side, and the levels by which what was compressed so changes."""
 Residual = NDArray[np.float32]
 """(H, W, C) what a change adds to an image."""
 
@@ -224,7 +228,8 @@ def properties(study: Study, target: str) -> Iterator[Cue]:
     told = {name: _told(values, own, units) for name, values in levels.items()}
     kept = [name for name, (_, chance) in told.items() if chance <= SIGNIFICANT]
     for name in sorted(kept, key=lambda name: told[name][0], reverse=True)[:MOST_TONES]:
-        yield _cue(study, target, known, own, table[name], levels[name])
+        tone = _coded(study, known, table[name]) if name == "compression" else table[name]
+        yield _cue(study, target, known, own, tone, levels[name])
 
 
 def _told(values: NDArray[np.float64], own: NDArray[np.bool_], units: NDArray[np.intp]) -> tuple[float, float]:
@@ -237,6 +242,34 @@ def _told(values: NDArray[np.float64], own: NDArray[np.bool_], units: NDArray[np
     medians = np.median(values[own]), np.median(values[~own])
     spread = np.median(np.abs(values - np.where(own, *medians)))
     return float(abs(medians[0] - medians[1]) / max(spread, 1e-9)), apart_by_units(midranks(values), own, units)
+
+
+def _coded(study: Study, known: Measured, tone: Tone) -> Tone:
+    """Compression at the quality of the images that show it most, where that can be told of most of them: another one
+    leaves other colours."""
+    order = np.argsort(-np.nan_to_num(known.levels["compression"], nan=-np.inf), kind="stable")[:CODED]
+    told = [quality_of(study.decoded(study.items[i])[0]) for i in known.places[order]]
+    sure = [quality for quality in told if quality is not None]
+    if 2 * len(sure) <= len(told):
+        return tone
+    quality = int(np.median(sure))
+    return dataclasses.replace(tone, move=lambda image, level, rng: _compressed(image, quality))
+
+
+def _compressed(image: Pixels, quality: int) -> NDArray[np.float32] | None:
+    return jpeg(image, quality).astype(np.float32) if image.dtype == np.uint8 and image.shape[2] == 3 else None
+
+
+def quality_of(image: Pixels) -> int | None:
+    """The lowest quality of JPEG that leaves an image (H, W, 3) of bytes as it is, for it was compressed so before
+    (Farid 2009, "Exposing digital forgeries from JPEG ghosts"); None where each changes it."""
+    if image.dtype != np.uint8 or image.shape[2] != 3:
+        return None
+    own = image[:GHOST_EDGE, :GHOST_EDGE]
+    for quality in range(*GHOSTS):
+        if np.abs(jpeg(own, quality).astype(np.float32) - own).mean() < UNCHANGED:
+            return quality
+    return None
 
 
 def _cue(
