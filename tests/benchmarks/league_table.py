@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from workbench.evidence import League, Standings
+    from workbench.evidence import League, Standing, Standings
 
 TABLE = Path(__file__).parent / "RESULTS-league.md"
 ALIKE = 0.01
@@ -55,8 +55,14 @@ class Told:
 
     @property
     def winner(self) -> str:
-        """The first of the league, whether it is put forward or not."""
-        return "" if self.table is None or not self.table.rows else self.table.rows[0].entrant.title
+        """The method that is put forward, or else that with the largest lead."""
+        return "" if self.table is None or not self.table.rows else self.row.entrant.title
+
+    @property
+    def row(self) -> Standing:
+        """That of the winner."""
+        assert self.table is not None
+        return self.table.best or self.table.rows[0]
 
     def shares(self, name: str) -> dict[str, list[float]]:
         """Of each ranked method its shares on the place, an image each."""
@@ -169,7 +175,7 @@ def _each(rows: list[Told]) -> str:
     for one in sorted(rows, key=_name):
         shares = {title: float(np.mean(values)) for title, values in one.shares("positive").items()}
         assert one.table is not None
-        lead, best = one.table.rows[0].lead, max(shares, key=lambda title: shares[title])
+        lead, best = one.row.lead, max(shares, key=lambda title: shares[title])
         named = one.winner if one.outcome == "best" else f"({one.outcome}: {one.winner})"
         lines.append(
             f"| {_name(one)} | {named} | {lead.value:.2f} ({lead.low:.2f} to {lead.high:.2f}) |"

@@ -206,6 +206,7 @@ def test_who_enters() -> None:
     classifier = classifier_of(Reader())
     names = {entrant.method for entrant in entrants_of(classifier)}
     assert "lime" not in names
+    assert "expected_gradients" not in names
     assert "kernel_shap" not in names
     assert "anomaly_map" not in names
     assert {entrant.title for entrant in entrants_of(classifier, ["occlusion", "lime"])} == {

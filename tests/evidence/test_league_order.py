@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from workbench.evidence import Entrant, League, league_result, league_rows, league_sentence, standings
+from workbench.evidence import Entrant, League, Standings, league_result, league_rows, league_sentence, standings
 
 ENTRANTS = (Entrant("saliency"), Entrant("occlusion"), Entrant("occlusion", (("window", 0.25),)))
 TITLES = [entrant.title for entrant in ENTRANTS]
@@ -81,6 +81,34 @@ def test_p_values_are_those_of_the_t_test() -> None:
     assert table.rows[-1].told_apart
     assert not table.rows[1].told_apart
     assert table.as_good == (table.rows[1],)
+
+
+def test_of_those_that_cannot_be_told_apart_one_that_sums_up_is_put_forward() -> None:
+    entrants = (Entrant("saliency"), Entrant("integrated_gradients"), Entrant("occlusion"))
+
+    def told(means: list[float]) -> tuple[Standings, str]:
+        result = made(leads(means))
+        frame = result.frame.replace({"entrant": dict(zip(TITLES, (one.title for one in entrants), strict=True))})
+        held = League(frame, entrants, 100, True, 0.001, 0.05)
+        table = standings(held)
+        return table, league_sentence(held, table)
+
+    table, sentence = told([0.33, 0.28, 0.3])
+    assert table.rows[0].entrant.method == "saliency"
+    assert table.best is not None
+    assert table.best.entrant.method == "integrated_gradients"
+    assert len(table.tied) == 3
+    assert sentence.startswith(
+        "Integrated gradients is put forward of 3 tried: 3 cannot be told apart, and of these it is the first whose"
+        " values sum up to the change of the score."
+    )
+    assert "(Saliency has the largest lead, 3" in sentence
+    table, sentence = told([0.33, 0.1, 0.3])
+    assert table.best is table.rows[0]
+    assert "Saliency has the largest lead of 3 tried" in sentence
+    assert "It is ahead of Integrated gradients by" in sentence
+    table, _ = told([0.0, 0.0, 0.0])
+    assert (table.best, table.tied) == (None, ())
 
 
 def test_the_truly_best_is_seldom_left_out() -> None:

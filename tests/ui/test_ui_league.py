@@ -57,13 +57,25 @@ def test_the_winner_is_drawn_unless_told_and_the_page_says_so(shown) -> None:
     assert at.query_params["method"] == "occlusion", "a server without this league draws the same"
     assert at.query_params["window"] == "0.25"
     said = texts(at)
-    assert "Occlusion (window 0.25) is shown: chosen by the league of 24 decisions below." in said
-    assert "The usual default is Saliency, Grad-CAM, Integrated gradients." in said
+    assert "Occlusion (window 0.25) is shown: put forward by the league of 24 decisions below." in said
+    assert "Of the usual methods Saliency is behind, Grad-CAM is not ranked, Integrated gradients is not" in said
     assert "Occlusion (window 0.25) suits this model best of 2 tried" in said
     body = tables(at)
     assert 'aria-label="The league"' in body
     assert "behind by" in body
+    assert "put forward" in body
     assert "Attention rollout" in said, "and why it is not ranked"
+
+
+def test_a_usual_method_that_cannot_be_told_from_the_best_stays(shown) -> None:
+    at = shown(made((0.4, 0.4)))
+    assert at.session_state["method"] == ["saliency"]
+    said = texts(at)
+    assert "Saliency is shown: the league of 24 decisions below cannot tell it from the best." in said
+    assert "Of the usual methods Grad-CAM is not ranked, Integrated gradients is not ranked." in said
+    assert "Saliency cannot be told from it: with 95 % confidence the best of all tried is among these." in said
+    body = tables(at)
+    assert "cannot be told from the best" in body
 
 
 @pytest.mark.parametrize("said", [{"method": "saliency"}, {"method": "occlusion", "window": "0.5"}])
@@ -71,7 +83,7 @@ def test_what_a_link_says_wins(shown, said) -> None:
     at = shown(made((0.1, 0.4)), **said)
     assert at.session_state["method"] == [said["method"]]
     assert at.session_state["window"] == float(said.get("window", 0.25))
-    assert "puts forward Occlusion (window 0.25); something else is chosen here." in texts(at)
+    assert "puts forward Occlusion (window 0.25); other methods are chosen here." in texts(at)
 
 
 @pytest.mark.parametrize(
@@ -85,12 +97,12 @@ def test_what_a_link_says_wins(shown, said) -> None:
 def test_where_no_method_is_to_be_believed_it_stands_above_the_maps(shown, result, begins) -> None:
     at = shown(result, method="saliency")
     assert any(e.value.replace("\\", "").startswith(begins) for e in at.warning)
-    assert "is shown: chosen by" not in texts(at)
+    assert "is shown: " not in texts(at)
 
 
 def test_nobody_asked_yet(visit) -> None:
     at = visit("explain", **METAL, method="saliency").sound("Explain")
-    assert "Not asked yet. Every method explains the same 24 decisions" in texts(at)
+    assert "Not asked yet. Every method explains the same 16 decisions" in texts(at)
     assert [b.label for b in at.button].count("Which method suits this model?") == 1
 
 

@@ -28,7 +28,8 @@ def league(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="A method that enters, as for explain; may be repeated. All but LIME and KernelSHAP if missing."
+            help="A method that enters, as for explain; may be repeated. All but expected gradients, LIME and"
+            " KernelSHAP if missing."
         ),
     ] = None,
     target: Annotated[

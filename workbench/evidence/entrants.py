@@ -13,10 +13,12 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     from workbench.models import Classifier
 
-LEAGUE_DECISIONS = 24
+LEAGUE_DECISIONS = 16
 """How many decisions each explains."""
 LONG = 250
 """Evaluations from which a method enters only where it is asked for."""
+DOUBLING = ("expected_gradients",)
+"""Methods that double their evaluations, to more than `LONG`, until their values sum up: often they must."""
 OTHER_SETTINGS: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("integrated_gradients", MappingProxyType({"baseline": "blur"})),
     ("occlusion", MappingProxyType({"window": 0.25})),
@@ -52,14 +54,16 @@ def entrants_of(classifier: Classifier, methods: Collection[str] | None = None) 
 
     Args:
         classifier: The model.
-        methods: Names in `METHODS`; all where missing, but those that take `LONG` evaluations a map and more.
+        methods: Names in `METHODS`; all where missing, but those that take, or may take, `LONG` evaluations a map and
+            more.
 
     Raises:
         InputError: There is no such method.
     """
     if strange := sorted({*(methods or ())} - METHODS.keys()):
         raise InputError(f"There is no method {strange[0]!r}: choose from {', '.join(METHODS)}.")
-    chosen = {name for name, method in METHODS.items() if method.cost < LONG} if methods is None else {*methods}
+    usual = {name for name, method in METHODS.items() if method.cost < LONG and name not in DOUBLING}
+    chosen = usual if methods is None else {*methods}
     return tuple(entrant for entrant in _candidates(classifier) if entrant.method in chosen)
 
 

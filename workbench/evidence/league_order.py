@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.attribution import METHODS
 from workbench.evidence.entrants import Entrant
 from workbench.stats import FEW_UNITS, SIGNIFICANT, Rate, holm, mean_of, student
 
@@ -64,7 +65,7 @@ class Standing:
         chance: The same of its maps moved elsewhere.
         p_chance: The one-sided p-value for a lead no larger than that, or none at all, corrected for the number of
             entrants (Holm).
-        behind: By how much its lead falls short of the best one's, of the same decisions; None for the best.
+        behind: By how much its lead falls short of the largest one, of the same decisions; None for that one.
         p_behind: The one-sided p-value for not being behind it, times the number of rivals; None likewise.
         seconds: Median of a map.
         passes: Median of the evaluations of a map.
@@ -99,7 +100,7 @@ class Standings:
         decisions: On how many decisions it rests.
         turned: How many of them turn for anything that is removed.
         outcome: "too few" units, "nothing to explain" (the decisions turn for nothing that is removed, or have nothing
-            to do with the labels), "none" beats chance, or "best": the first row.
+            to do with the labels), "none" beats chance, or "best".
         incomplete: Entrants without a map of `COMPLETE` of the decisions: how many they lack, and why, by their titles.
     """
 
@@ -111,14 +112,27 @@ class Standings:
     incomplete: Mapping[str, str]
 
     @property
-    def best(self) -> Standing | None:
-        """The method that suits the model best; None where that cannot be said."""
-        return self.rows[0] if self.outcome == "best" else None
+    def as_good(self) -> tuple[Standing, ...]:
+        """Those that cannot be told from the first row."""
+        return tuple(row for row in self.rows[1:] if not row.told_apart)
 
     @property
-    def as_good(self) -> tuple[Standing, ...]:
-        """Those behind it that cannot be told from it."""
-        return tuple(row for row in self.rows[1:] if not row.told_apart)
+    def tied(self) -> tuple[Standing, ...]:
+        """The first row and those that beat chance and cannot be told from it; none where no method is put forward."""
+        if self.outcome != "best":
+            return ()
+        return (self.rows[0], *(row for row in self.as_good if row.beats_chance))
+
+    @property
+    def best(self) -> Standing | None:
+        """The method that is put forward; None where that cannot be said.
+
+        Of those that cannot be told apart by their order, it is the first whose values sum up to the change of the
+        score (completeness, Sundararajan et al. 2017), which the league has checked of each map: they say how much,
+        where others only say where.
+        """
+        complete = (row for row in self.tied if METHODS[row.entrant.method].complete)
+        return next(complete, None) or next(iter(self.tied), None)
 
 
 def standings(result: League) -> Standings:

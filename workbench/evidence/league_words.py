@@ -35,8 +35,8 @@ def league_sentence(result: League, table: Standings) -> str:
             f" better than the same maps moved elsewhere do. The largest lead is that of {first.entrant.title},"
             f" {_points(first.lead)} of the score's range, where chance gives {_percent(first.chance)} ({on})."
         )
-    parts = [_best(table, first), *_others(table), f"It rests on {on}.", *_unasked(result)]
-    return " ".join(parts)
+    best = table.best or first
+    return " ".join([_best(table, best), *_others(table, best), f"All of it rests on {on}.", *_unasked(result)])
 
 
 def _unasked(result: League) -> list[str]:
@@ -48,24 +48,36 @@ def _unasked(result: League) -> list[str]:
     return []
 
 
-def _best(table: Standings, first: Standing) -> str:
-    how = "comes first" if table.as_good else "suits this model best"
+def _best(table: Standings, best: Standing) -> str:
+    """Which method is put forward, and why."""
+    first = table.rows[0]
+    if best is first:
+        how = "has the largest lead" if table.as_good else "suits this model best"
+        begins = f"{best.entrant.title} {how} of {len(table.rows)} tried: the"
+    else:
+        begins = (
+            f"{best.entrant.title} is put forward of {len(table.rows)} tried: {len(table.tied)} cannot be told apart,"
+            " and of these it is the first whose values sum up to the change of the score. The"
+        )
     return (
-        f"{first.entrant.title} {how} of {len(table.rows)} tried: the places that it marks most carry"
-        f" more of the score than those it marks least, by {_points(first.lead)} of the score's range, where chance"
-        f" gives {_percent(first.chance)}."
+        f"{begins} places that it marks most carry more of the score than those it marks least, by"
+        f" {_points(best.lead)} of the score's range, where chance gives {_percent(best.chance)}."
     )
 
 
-def _others(table: Standings) -> list[str]:
-    """Whom the best is ahead of, and whom not."""
-    said = []
+def _others(table: Standings, best: Standing) -> list[str]:
+    """Whom the largest lead is ahead of, and whom not."""
+    said, first = [], table.rows[0]
+    if table.as_good:
+        names = sentence_list([row.entrant.title for row in table.tied if row is not best])
+        largest = "" if best is first else f" ({first.entrant.title} has the largest lead, {_points(first.lead)})"
+        said.append(
+            f"{names} cannot be told from it{largest}: with 95 % confidence the best of all tried is among these."
+        )
     behind = next((row for row in table.rows if row.told_apart), None)
     if behind is not None and behind.behind is not None:
-        said.append(f"It is ahead of {behind.entrant.title} by {_points(behind.behind)}.")
-    if table.as_good:
-        names = sentence_list([row.entrant.title for row in table.as_good])
-        said.append(f"{names} cannot be told from it: with 95 % confidence the best of all tried is among these.")
+        ahead = "It is" if best is first else f"{first.entrant.title} is"
+        said.append(f"{ahead} ahead of {behind.entrant.title} by {_points(behind.behind)}.")
     return said
 
 

@@ -94,28 +94,28 @@ def notes(model: choice.ModelChoice) -> None:
         st.warning(note, icon=":material/warning:")
 
 
-def controls(view: ImageView, decision: Decision, league: Entrant | None = None) -> Settings:
+def controls(view: ImageView, decision: Decision, league: Sequence[Entrant] = ()) -> Settings:
     """Choose what is explained, by which methods, with which settings.
 
     Args:
         view: With the image.
         decision: The predictions, and the row of the image.
-        league: The method, with its settings, that is drawn unless told; the usual ones where missing.
+        league: The methods, with their settings, that are drawn unless told; the usual ones where missing.
     """
-    usual = FIRST if league is None else (league.method,)
+    usual = tuple(entrant.method for entrant in league) or FIRST
     names = {*st.session_state.get("method", ()), *st.query_params.get_all("method"), *usual}
     options = [name for name in METHODS if name in COMMON or name in names]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         aim, why = _aim(view.item, decision)
         with st.popover("Settings", icon=":material/tune:"):
-            params = _params(view, dict(league.settings) if league else {})
+            params = _params(view, {name: value for entrant in league for name, value in entrant.settings})
         _more_methods(view.model, options)
     answer = url.pills(
         "Methods",
         options,
         key="method",
         default=usual,
-        stated=league is not None,
+        stated=bool(league),
         format_func=lambda name: METHODS[name].title,
         label_visibility="collapsed",
         wrap=True,

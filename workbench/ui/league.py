@@ -43,10 +43,17 @@ def known(view: View) -> Found | None:
     return None if result is None else (result, standings(result))
 
 
-def chosen(found: Found | None) -> Entrant | None:
-    """The method, with its settings, that a league puts forward; None where it puts forward none, or there is no
-    league."""
-    return None if found is None or found[1].best is None else found[1].best.entrant
+def chosen(found: Found | None) -> tuple[Entrant, ...]:
+    """What is drawn unless told, where a league puts a method forward; nothing where none does, or there is no league.
+
+    A usual method gives way only where the league tells it from the best; where all of them do, the method that is put
+    forward stands in their place.
+    """
+    if found is None or found[1].best is None:
+        return ()
+    tied = {row.entrant for row in found[1].tied}
+    kept = tuple(usual for name in explain.FIRST if (usual := Entrant(name)) in tied)
+    return kept or (found[1].best.entrant,)
 
 
 def note(found: Found | None, shown: explain.Settings) -> None:
@@ -58,14 +65,46 @@ def note(found: Found | None, shown: explain.Settings) -> None:
         st.warning(plain(league_sentence(result, table), 900), icon=":material/warning:")
     if table.best is None:
         return
-    best, usual = table.best.entrant, sentence_list([METHODS[name].title for name in explain.FIRST])
-    title, league = plain(best.title), f"the league of {table.decisions} decisions below"
-    asked = explain.settings_of(best.method, {**explain.STANDARD, **dict(best.settings)})
-    if shown.methods == (best.method,) and shown.params[best.method] == asked:
-        words = f"{title} is shown: chosen by {league}. The usual default is {usual}."
+    drawn, league = chosen(found), f"the league of {table.decisions} decisions below"
+    if _are_shown(drawn, shown):
+        words = _why(drawn, table, league)
     else:
-        words = f"{league[0].upper()}{league[1:]} puts forward {title}; something else is chosen here."
-    st.caption(f":material/emoji_events: {words}")
+        words = (
+            f"{league[0].upper()}{league[1:]} puts forward {table.best.entrant.title}; other methods are chosen here."
+        )
+    st.caption(f":material/emoji_events: {plain(words, 600)}")
+
+
+def _are_shown(drawn: tuple[Entrant, ...], shown: explain.Settings) -> bool:
+    """Whether these methods are on the page, with these settings, and no others."""
+    asked = {
+        entrant.method: explain.settings_of(entrant.method, {**explain.STANDARD, **dict(entrant.settings)})
+        for entrant in drawn
+    }
+    return asked == {name: dict(shown.params[name]) for name in shown.methods}
+
+
+def _why(drawn: tuple[Entrant, ...], table: Standings, league: str) -> str:
+    """Why these are drawn, and where the usual methods stand that are not."""
+    titles = [entrant.title for entrant in drawn]
+    others = [title for name in explain.FIRST if (title := METHODS[name].title) not in titles]
+    if not others:
+        return f"The usual methods are shown: {league} tells none of them from the best."
+    one = len(drawn) == 1
+    if len(others) == len(explain.FIRST):
+        why = f"put forward by {league}"
+    else:
+        why = f"{league} cannot tell {'it' if one else 'them'} from the best"
+    rows = {row.entrant.title: row for row in table.rows}
+    rest = ", ".join(f"{title} {_stands(rows.get(title))}" for title in others)
+    return f"{sentence_list(titles)} {'is' if one else 'are'} shown: {why}. Of the usual methods {rest}."
+
+
+def _stands(row: Standing | None) -> str:
+    """Why a method is not drawn."""
+    if row is None:
+        return "is not ranked"
+    return "is behind" if row.told_apart and row.beats_chance else "does not beat chance"
 
 
 @guarded
@@ -186,12 +225,14 @@ def _row(row: Standing, table: Standings, low: float, high: float) -> str:
 
 
 def _beside(row: Standing, table: Standings) -> str:
-    """Whether it is the best, cannot be told from it, or is behind it, and whether it beats chance."""
+    """Whether it is put forward, cannot be told from the best, or is behind, and whether it beats chance."""
     if not row.beats_chance:
         return "does not beat chance"
     if table.best is None:
         return "beats chance"
+    if row is table.best:
+        return "put forward"
     if row.behind is None:
-        return "best"
+        return "largest lead"
     behind = 100 * float(row.behind.value or 0)
-    return f"behind by {behind:.0f} %" if row.told_apart else "cannot be told from it"
+    return f"behind by {behind:.0f} %" if row.told_apart else "cannot be told from the best"
