@@ -266,29 +266,35 @@ def asset(lines: Sequence[dict]) -> dict[str, object]:
     """What is shipped: the version of the search that was measured, and what it said of each held-out model."""
     models = []
     for line in counted(lines):
-        told = {"family": line["family"], "strength": line["strength"], "net": line["net"], "seed": line["seed"]}
+        told = {"images": images_of(line)} | {key: line[key] for key in ("family", "strength", "net", "seed")}
+        told["planted"] = line["shortcut"]
         if line["shortcut"]:
-            told |= {"planted": True, "found": bool(accused(line, line["target"])), "named": named(line)}
+            told |= {"found": bool(accused(line, line["target"])), "named": named(line)}
         else:
-            told |= {"planted": False, "accused": bool(accused(line))}
+            told |= {"accused": bool(accused(line)), "by": sorted({f["kind"] for f in accused(line)})}
         models.append(told)
     facts = {"version": KINDS["shortcuts"].version, "held out from": HELD_OUT, "sound": SOUND, "decides": DECIDES}
-    return {**facts, "images": "synthetic parts", "models": models}
+    return {**facts, "models": models}
+
+
+def images_of(line: dict) -> str:
+    """On what images a model was tried, in words."""
+    return "synthetic parts" if not line["source"] else f"photographs of {line['source']}"
 
 
 def write(lines: Sequence[dict]) -> None:
-    """Keep what the held-out seeds came to: what the pages say, and the table of each source."""
-    text = TABLE.read_text()
-    for source in {line["source"] for line in lines}:
-        held = [line for line in lines if line["seed"] >= HELD_OUT and line["source"] == source]
-        start, end = f"<!-- {source or 'synthetic parts'} -->", "<!-- end -->"
-        before, after = text.split(start)
-        text = f"{before}{start}\n{table(held)}\n{end}{after.split(end, 1)[1]}"
-        if not source:
-            shipped = json.dumps(asset(held), separators=(",", ":")).replace(
-                '{"family"', '\n{"family"'
-            )  # a line a model
-            (ROOT / "assets" / SEARCH_ERRORS).write_text(shipped + "\n")
+    """Keep what the held-out seeds came to: what the pages say, and the table of each sort of images."""
+    held = [line for line in lines if line["seed"] >= HELD_OUT]
+    text, path = TABLE.read_text(), ROOT / "assets" / SEARCH_ERRORS
+    new, there = asset(held), json.loads(path.read_text())
+    renewed = {images_of(line) for line in held}
+    for name in renewed:
+        before, after = text.split(f"<!-- {name} -->")
+        own = table([line for line in held if images_of(line) == name])
+        text = f"{before}<!-- {name} -->\n{own}\n<!-- end -->{after.split('<!-- end -->', 1)[1]}"
+    if there["version"] == new["version"]:  # of other images, which this file of lines does not hold
+        new["models"] += [one for one in there["models"] if one["images"] not in renewed]
+    path.write_text(json.dumps(new, separators=(",", ":")).replace('{"images"', '\n{"images"') + "\n")
     TABLE.write_text(text)
 
 

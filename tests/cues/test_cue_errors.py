@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from workbench.catalog import shared
-from workbench.cues import SEARCH_ERRORS, error_words, errors_result, search_errors
+from workbench.cues import SEARCH_ERRORS, error_words, errors_results, search_errors
 from workbench.files import KINDS
 from workbench.stats import wilson
 
@@ -16,7 +16,8 @@ MODULE = sys.modules["workbench.cues.cue_errors"]
 
 
 def models(planted, seeds, **said):
-    return [{"planted": planted, "family": "blur", "seed": seed, **said} for seed in seeds]
+    said = said if planted else {"by": ["property"] * said["accused"], **said}
+    return [{"images": "synthetic parts", "planted": planted, "family": "blur", "seed": seed, **said} for seed in seeds]
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def told(tmp_path, monkeypatch):
     def tell(rows, version=None):
         path = tmp_path / SEARCH_ERRORS
         version = KINDS["shortcuts"].version if version is None else version
-        facts = {"version": version, "sound": 0.8, "decides": 0.5, "images": "synthetic parts", "models": rows}
+        facts = {"version": version, "sound": 0.8, "decides": 0.5, "models": rows}
         path.write_text(json.dumps(facts))
         monkeypatch.setattr(MODULE, "shared", lambda name: tmp_path / name)
         MODULE._measured.cache_clear()
@@ -39,7 +40,7 @@ def test_the_rates_equal_a_count_by_hand(told) -> None:
     rows = models(False, range(30), accused=False) + models(False, range(30, 32), accused=True)
     rows += models(True, range(17), found=True, named=True) + models(True, (17, 18), found=True, named=False)
     told(rows + models(True, (19,), found=False, named=False))
-    rates, plain = search_errors(), wilson(2, 32)
+    (rates,), plain = search_errors(), wilson(2, 32)
     assert (rates.accused.count, rates.accused.support) == (2, 32)
     assert (rates.accused.low, rates.accused.high) == pytest.approx((plain.low, plain.high))
     assert (rates.found.count, rates.named.count, rates.named.support) == (19, 17, 20)
@@ -49,12 +50,13 @@ def test_the_rates_equal_a_count_by_hand(told) -> None:
     assert "of 20 with a planted cue that turns at least 50 % of decisions" in words
     assert "found 19, or 95 %" in words
     assert "named 17, or 85 %" in words
-    assert search_errors("JPEG or noise").accused.support == 0
+    assert "Falsely accused: a property of the whole image (2)." in words
+    assert "Missed or named wrongly: blur (3 of 20)." in words
 
 
 def test_models_of_one_seed_count_as_alike(told) -> None:
     told(models(False, [0] * 12 + list(range(1, 12)), accused=False) + models(False, [0] * 4, accused=True))
-    rate = search_errors().accused
+    rate = search_errors()[0].accused
     plain = wilson(4, 27)
     assert rate.groups == 12
     assert rate.high - rate.low > 1.2 * (plain.high - plain.low)
@@ -67,14 +69,14 @@ def test_models_of_one_seed_count_as_alike(told) -> None:
 def test_the_finding_is_ok_only_where_the_interval_says_so(told, sound, accused, verdict) -> None:
     rows = [one for seed in range(sound) for one in models(False, (seed,), accused=seed < accused)]
     told(rows + models(True, (0,), found=True, named=True))
-    result = errors_result()
+    result = errors_results()[0]
     assert result.verdict == verdict
     assert (result.figure, result.support) == (accused / sound if sound else None, sound)
 
 
 def test_few_seeds_are_no_ground_for_a_verdict(told) -> None:
     told(models(False, [seed for seed in range(3) for _ in range(100)], accused=False))
-    assert errors_result().verdict == "unknown"
+    assert errors_results()[0].verdict == "unknown"
     assert "it accused 0, or 0 %" in error_words()
     assert "how many planted cues it finds was not measured" in error_words()
     told(
@@ -83,15 +85,26 @@ def test_few_seeds_are_no_ground_for_a_verdict(told) -> None:
             *models(True, (0, 1, 2), found=True, named=True),
         ]
     )
-    assert "of 300 sound held-out models (small networks on synthetic parts, from 3 seeds)" in error_words()
+    assert "Small networks on synthetic parts: of 300 sound held-out models (from 3 seeds)" in error_words()
     assert "no interval can be trusted" in error_words()
-    assert errors_result().verdict == "unknown"
+    assert errors_results()[0].verdict == "unknown"
+
+
+def test_each_sort_of_images_has_its_own_rates(told) -> None:
+    """Nothing is pooled: what holds of one says nothing of the other."""
+    tiles = [{**one, "images": "photographs of tiles"} for one in models(False, range(30), accused=True)]
+    told(models(False, range(200), accused=False) + tiles)
+    assert [(rates.images, rates.accused.count) for rates in search_errors()] == [
+        ("synthetic parts", 0), ("photographs of tiles", 30),
+    ]  # fmt: skip
+    assert [(result.verdict, result.support) for result in errors_results()] == [("ok", 200), ("warn", 30)]
+    assert error_words().count("Small networks on ") == 2
 
 
 def test_rates_of_another_version_are_not_told(told) -> None:
     told(models(False, range(200), accused=False) + models(True, (0,), found=True, named=True), version=-1)
-    assert search_errors() is None
-    assert errors_result().verdict == "unknown"
+    assert search_errors() == []
+    assert errors_results()[0].verdict == "unknown"
     assert "was not measured" in error_words()
 
 
@@ -99,5 +112,8 @@ def test_what_ships_is_of_this_version_and_of_no_model_that_set_a_limit() -> Non
     facts = json.loads(shared(SEARCH_ERRORS).read_text(encoding="utf-8"))
     assert facts["version"] == KINDS["shortcuts"].version, "run tests/benchmarks/bench_cues.py --write"
     assert all(one["seed"] >= facts["held out from"] for one in facts["models"])
-    told = {(one["family"], one["strength"], one["net"], one["seed"], one["planted"]) for one in facts["models"]}
+    told = {
+        (one["family"], one["strength"], one["net"], one["seed"], one["planted"], one["images"])
+        for one in facts["models"]
+    }
     assert len(told) == len(facts["models"])

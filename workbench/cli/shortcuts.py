@@ -50,9 +50,9 @@ def shortcuts(
     with Meter() as meter:
         search, looked_at, fit = _search(model, image_set, out, meter.report, split)
         refits = [fit(finding.cue) for finding in search.accused] if refit else []
-    from workbench.cues import cue_results, errors_result
+    from workbench.cues import cue_results, errors_results
 
-    results = [looked_at, errors_result(), *cue_results(search), *(result for result, _ in refits)]
+    results = [looked_at, *errors_results(), *cue_results(search), *(result for result, _ in refits)]
     _write(out, image_set, search, results, [fitted for _, fitted in refits if fitted is not None])
     tell(results)
     print(f"Wrote {FINDINGS} and {TABLES_IN}{_others(search)} to {out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.cues.cue import CUE_KINDS, Cue, Exchange, Kind
 from workbench.cues.cue_cost import Cost, costs_of
-from workbench.cues.cue_errors import SEARCH_ERRORS, SearchErrors, error_words, errors_result, search_errors
+from workbench.cues.cue_errors import SEARCH_ERRORS, SearchErrors, error_words, errors_results, search_errors
 from workbench.cues.cue_findings import ENOUGH_POWER, MATTERS, Finding, Search, Unsearched, Verdict, judged
 from workbench.cues.cue_results import carriers_of, costs_table, cue_results, trials_table, tried_table
 from workbench.cues.cue_sample import LEAST_CALLED, Study, study_of
