@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
-from workbench.reliability.drift_estimates import doubts_of, estimated_sides, measured_side
+from workbench.reliability.drift_estimates import doubts_of, estimated_sides, measured_side, unjudged
 from workbench.reliability.drift_foreign import Foreign, foreign_of
 from workbench.reliability.drift_null import DEALS, deals_of
 from workbench.reliability.drift_sides import DriftSide, asked_of, units_of_sides
@@ -52,6 +52,7 @@ class Drift:
         measured: The same where the new images have labels, and
         before: what the labels of the reference show of it.
         doubts: Why estimates are not to be trusted; empty where nothing speaks against them.
+        unjudged: New images whose label is no class of the model, and those labels.
         times: Figures over time; empty where no time is stated.
         time_from: Which column that is.
     """
@@ -74,6 +75,7 @@ class Drift:
     measured: Mapping[str, Rate]
     before: Mapping[str, Rate]
     doubts: tuple[str, ...]
+    unjudged: tuple[tuple[str, ...], tuple[str, ...]]
     times: pd.DataFrame
     time_from: str
 
@@ -119,12 +121,15 @@ def drift(
     asked, gaps = asked_of(first, second, positive)
     deals = deals_of(is_new, units, max(DEALS, DEALS_A_TEST * (len(asked) + 1)), seed)
     vectors = _together(first.vectors, second.vectors)
+    if vectors is not None and not np.ptp(vectors, axis=0).any():
+        vectors = None  # asked_of says so
     reason = _all_same(same, len(second)) or lot_reason or deals.reason
     tests, domain, by_lot = results_of_tests(asked, vectors, is_new, units, deals, seed, on_progress)
     names = [*first.names, *second.names]
     held = vectors is not None and len(second) > 0 and len(first) > 1
     foreign = foreign_of(vectors, is_new, units, names) if held and vectors is not None else None
     lots = (None, None) if units is None else (units[: len(first)], units[len(first) :])
+    strange, labels = unjudged(second)
     estimates = estimated_sides(first, second, lots, positive, seed)
     return Drift(
         reference.title,
@@ -144,7 +149,8 @@ def drift(
         estimates,
         measured_side(second, lots[1], positive),
         measured_side(first, lots[0], positive),
-        doubts_of(domain, foreign, estimates),
+        doubts_of((first, second), domain, foreign, estimates),
+        (tuple(strange), tuple(labels)),
         *_times((first, second), lots, positive),
     )
 

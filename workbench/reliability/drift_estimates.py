@@ -12,6 +12,7 @@ from workbench.reliability.drift_foreign import Foreign
 from workbench.reliability.drift_sides import DriftSide
 from workbench.reliability.estimate import Estimates, estimates_of
 from workbench.stats import Rate, share
+from workbench.texts import shown
 
 TRUSTED_AREA, TRUSTED_BEYOND = 0.8, 0.05
 """The domain classifier's AUC, and the share of images beyond the reach of the reference, above which no estimate
@@ -105,9 +106,11 @@ def measured_side(side: DriftSide, units: NDArray[np.intp] | None, positive: Seq
     }
 
 
-def doubts_of(domain: Rate, foreign: Foreign | None, estimates: Estimates) -> tuple[str, ...]:
+def doubts_of(
+    sides: tuple[DriftSide, DriftSide], domain: Rate, foreign: Foreign | None, estimates: Estimates
+) -> tuple[str, ...]:
     """Why estimates without labels are not to be trusted; empty where nothing that was looked at says so."""
-    doubts = []
+    doubts = [*_unknown_labels(sides[1]), *_outside(sides)]
     if foreign is None or domain.value is None:
         doubts.append("it is not known whether the new images are of the kind of the reference")
     elif domain.value > TRUSTED_AREA:
@@ -124,3 +127,27 @@ def doubts_of(domain: Rate, foreign: Foreign | None, estimates: Estimates) -> tu
     if len(estimates.frame) and not estimates.calibrated:
         doubts.append("the scores are not calibrated on the reference, even after a curve is fitted to them")
     return tuple(doubts)
+
+
+def unjudged(side: DriftSide) -> tuple[list[str], list[str]]:
+    """The images that have a label which the model has no class for, and those labels."""
+    table = side.table[side.table["label"].notna() & ~side.table["label"].isin(side.classes)]
+    return table["name"].tolist(), sorted(map(str, table["label"].unique()))
+
+
+def _unknown_labels(new: DriftSide) -> list[str]:
+    names, labels = unjudged(new)
+    if not names:
+        return []
+    return [f"{len(names):,} new images have a label that is no class of the model ({shown(labels[0])})"]
+
+
+def _outside(sides: tuple[DriftSide, DriftSide]) -> list[str]:
+    """Where the model is surer, or less sure, of new images than of any of the reference: no label tells of that."""
+    known, asked = (side.table["confidence"].to_numpy(np.float64) for side in sides)
+    if not len(known) or not len(asked):
+        return []
+    part = float(((asked < known.min()) | (asked > known.max())).mean())
+    if part <= TRUSTED_BEYOND:
+        return []
+    return [f"the confidence of {part:.1%} of the new images lies outside of all that the reference has"]

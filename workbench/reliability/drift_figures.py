@@ -100,7 +100,7 @@ def discrepancies(vectors: NDArray[np.floating], new: NDArray[np.bool_]) -> NDAr
 def gaussian_kernel(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """exp(-d^2 / 2 m^2) of the distances d of vectors (N, D), m being their median over pairs: (N, N)."""
     values = vectors - vectors.mean(0, keepdims=True, dtype=np.float64)
-    values = values.astype(np.float32)
+    values = (values / max(float(np.abs(values).max(initial=0)), 1e-30)).astype(np.float32)  # squares stay finite
     squares = np.einsum("nd,nd->n", values, values)
     apart = np.maximum(squares[:, None] + squares - 2 * (values @ values.T), 0)
     median = float(np.median(apart[np.triu_indices(len(apart), 1)])) if len(apart) > 1 else 1.0

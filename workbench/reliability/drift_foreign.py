@@ -60,9 +60,11 @@ def foreign_of(
     import pandas as pd
 
     own = np.arange(len(new)) if units is None else units
-    values = vectors.astype(np.float32)
+    scale = max(float(np.abs(vectors).max(initial=0)), 1e-30)  # squares stay finite
+    values = (vectors / scale).astype(np.float32)
     pool = np.flatnonzero(~new)
     far, near, nearest = _distances(values, own, pool)
+    far, near = far * scale, near * scale
     radius = float(np.quantile(far[pool], FAR_QUANTILE, method="higher"))
     typical = float(np.median(near[pool][np.isfinite(near[pool])])) if np.isfinite(near[pool]).any() else 0.0
     alike = near <= COPY_SHARE * typical

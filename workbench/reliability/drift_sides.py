@@ -190,6 +190,10 @@ def _measured(reference: DriftSide, new: DriftSide) -> tuple[list[Asked], list[s
     else:
         vectors = np.concatenate([reference.vectors, new.vectors]).astype(np.float64)
         lines.append(Asked("embedding", "embedding", "vectors", vectors, (), rows))
+        if len(vectors) and not np.ptp(vectors, axis=0).any():
+            gaps.append(
+                "The embedding is the same for every image, so that nothing is said of what the images look like."
+            )
     return lines, gaps
 
 
@@ -217,12 +221,29 @@ def _attributes(reference: DriftSide, new: DriftSide) -> tuple[list[Asked], list
         if absent:
             gaps.append(f"The attribute {shown(name)} is not stated of any image of the {absent[0]}: not compared.")
             continue
-        values = [*reference.table[name], *new.table[name]]
-        if _numeric(values) and len(set(values)) > TOLD_APART:
+        both = (reference.table[name].tolist(), new.table[name].tolist())
+        values = [*both[0], *both[1]]
+        if gap := _incomparable(shown(name), both):
+            gaps.append(gap)
+        elif _numeric(values) and len(set(values)) > TOLD_APART:
             lines.append(_number("attributes", shown(name), values, rows))
         else:
             lines.append(_category("attributes", shown(name), values, rows))
     return lines, gaps
+
+
+def _incomparable(name: str, both: tuple[list[object], list[object]]) -> str:
+    """Why the values of an attribute on both sides cannot be compared; empty where they can."""
+    numeric = [_numeric(values) for values in both]
+    if numeric[0] != numeric[1]:
+        words = ["numbers" if one else "text" for one in numeric]
+        return f"The attribute {name} holds {words[0]} in the reference and {words[1]} on the new side: not compared."
+    known = [value for values in both for value in values if value is not None and value == value]
+    counts = Counter(map(str, known))
+    rare = len(known) - sum(count for _, count in counts.most_common(TOLD_APART - 1))
+    if not numeric[0] and len(counts) > TOLD_APART and 2 * rare > len(known):
+        return f"The attribute {name} has {len(counts):,} values, most of them of hardly any image: not compared."
+    return ""
 
 
 def _compared_columns(table: pd.DataFrame) -> list[str]:

@@ -12,12 +12,15 @@ from workbench.reliability.drift_compared import Drift
 from workbench.reliability.drift_estimates import ACCURACY, ESCAPES, TRUSTED_BEYOND
 from workbench.reliability.estimate import POINTS_NEAR, SHARE_NEAR
 from workbench.stats import ENOUGH, SIGNIFICANT, Rate, cases_for_ceiling, difference
+from workbench.texts import sentence_list, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PROMISED = 0.05
 """The ceiling of the escape rate that the number of labels needed is told for."""
+LEAST_SAID = 0.0005
+"""A loss that would not be seen is told of where it does not round to nothing."""
 NAMED, NAMED_IMAGES = 4, 50
 """Properties that the first sentence names, and images that a finding names."""
 
@@ -25,7 +28,8 @@ NAMED, NAMED_IMAGES = 4, 50
 def drift_results(result: Drift) -> list[CheckResult]:
     """The verdict as a whole, each test, copies of the reference, foreign images, and how right the model is there."""
     found = [_whole(result), *(_test(result, row) for row in result.tests.to_dict("records"))]
-    return [*found, *_not_compared(result), _copies(result), _foreign(result), *_estimates(result), *_measured(result)]
+    found += [*_not_compared(result), _copies(result), _foreign(result)]
+    return [*found, *_estimates(result), *_measured(result), *_unjudged(result)]
 
 
 def drift_tables(result: Drift) -> dict[str, pd.DataFrame]:
@@ -189,7 +193,8 @@ def _estimate(result: Drift, figure: str, part: pd.DataFrame) -> CheckResult:
     unseen = max(before - low if figure == ACCURACY else high - before, 0)
     lead = "A loss is estimated"
     if not worse:
-        lead = f"No loss is estimated, and one of up to {100 * unseen:.1f} points would not be seen"
+        lead = "No loss is estimated"
+        lead += f", and one of up to {100 * unseen:.1f} points would not be seen" if unseen >= LEAST_SAID else ""
     return CheckResult(check, "warn" if worse else "ok", f"{lead}: {said[0].lower()}{said[1:]}", *facts)
 
 
@@ -216,12 +221,29 @@ def _measured(result: Drift) -> list[CheckResult]:
         gap, low, high = (float(part[0]) for part in difference(_ends(rate), _ends(before)))
         worse = high < 0 if figure == ACCURACY else low > 0
         change = f"{100 * gap:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
-        said = f"{said}; {_words(before)} in the reference ({change})."
+        unseen = 100 * max(-low if figure == ACCURACY else high, 0)
+        end = "" if worse else f" No loss beyond chance; one of up to {unseen:.1f} points would not be seen."
+        said = f"{said}; {_words(before)} in the reference ({change}).{end}"
         results.append(CheckResult(f"measured {figure}", "fail" if worse else "ok", said, *facts))
     if ESCAPES not in result.measured and result.measured:
         said = "The new images have no defect with a label, so that no escape could be seen."
         results.append(CheckResult(f"measured {ESCAPES}", "unknown", said))
     return results
+
+
+def _unjudged(result: Drift) -> list[CheckResult]:
+    names, labels = result.unjudged
+    if not names:
+        return []
+    kinds = sentence_list([shown(label) for label in labels[:NAMED]])
+    more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+    said = (
+        f"{len(names):,} of {result.counts[1]:,} new images have a label that is no class of the model ({kinds}{more}):"
+        " whatever it decides of them, no figure here counts it as right or wrong."
+    )
+    share = len(names) / result.counts[1]
+    facts = (share, None, None, None, result.counts[1], names[:NAMED_IMAGES])
+    return [CheckResult("labels that are no class", "warn", said, *facts)]
 
 
 def _weight(rate: Rate) -> int:
