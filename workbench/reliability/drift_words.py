@@ -119,20 +119,21 @@ def _copies(result: Drift) -> CheckResult:
     count, total = len(result.same) + len(near), result.counts[1] + len(result.same)
     told = result.foreign is not None and result.foreign.told
     names = (*result.same, *near)[:NAMED_IMAGES]
+    check = "copies of the reference"
     if count:
         said = (
             f"{len(result.same):,} of {total:,} new images are files of the reference, byte for byte, and were left out"
-            f" of all figures; {len(near):,} more lie as near to one of its images as a copy, and were not."
+            f" of all figures; {len(near):,} more lie as near to one of its images in the embedding as a copy, and were"
+            " not: nobody compared them pixel by pixel."
         )
-        return CheckResult("copies of the reference", "warn", said, count / total, support=total, images=names)
-    if not told:
-        said = (
-            f"None of {total:,} new images is a file of the reference; whether any is a copy that was stored again"
-            " cannot be told from this embedding."
-        )
-        return CheckResult("copies of the reference", "unknown", said, 0.0, support=total)
-    said = f"None of {total:,} new images is a file of the reference, or as near to one of its images as a copy."
-    return CheckResult("copies of the reference", "ok", said, 0.0, support=total)
+        return CheckResult(check, "warn", said, count / total, support=total, images=names)
+    also = ", and none lies as near to one of its images in the embedding as a copy" if told else ""
+    said = (
+        f"None of {total:,} new images is a file of the reference{also}. Whether any shows one of its images or parts"
+        " again, stored at another size or under other light, cannot be told from this embedding: Data compares the"
+        " images of one set that holds both."
+    )
+    return CheckResult(check, "unknown", said, 0.0, support=total)
 
 
 def _foreign(result: Drift) -> CheckResult:

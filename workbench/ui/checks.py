@@ -29,7 +29,7 @@ CHIP_WORDS = {
     "ok": ("ok", "good"),
 }
 NOT_YET = "not looked for yet"
-LONGEST_SUMMARY = 260
+LONGEST_SUMMARY = 300
 _SENTENCES = re.compile(r"(?<=[.!?]) +(?=[A-Z])")
 
 

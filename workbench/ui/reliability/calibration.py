@@ -132,10 +132,15 @@ def _temperature(scope: Scope, result: Calibration) -> None:
         st.dataframe(_readable(tables["calibration-temperature"]), hide_index=True)
         st.caption("On the test split; the change with its 95 % interval, on the same images.")
     if found.value is not None:
-        _offer(scope, float(f"{found.value:.{WRITTEN_DIGITS}g}"), needed=not found.holds(result.applied))
+        temperature = float(f"{found.value:.{WRITTEN_DIGITS}g}")
+        if calibration_results(result)[-1].verdict == "warn":
+            _offer(scope, temperature)
+            return
+        with st.expander("Apply it all the same: by what is known here it is not called for", icon=":material/tune:"):
+            _offer(scope, temperature)
 
 
-def _offer(scope: Scope, temperature: float, *, needed: bool) -> None:
+def _offer(scope: Scope, temperature: float) -> None:
     """The description of the model with the temperature, or the lines to write into one."""
     model, rule = scope.model, scope.model.rule
     if model.label is not None:
@@ -152,8 +157,7 @@ def _offer(scope: Scope, temperature: float, *, needed: bool) -> None:
         return
     moved = lines.partition("threshold = ")[2]
     stay = f"; the threshold moves with it, from {rule.threshold:.4f} to {float(moved):.4f}" if moved else ""
-    doubt = "" if needed else " It is not called for here: the interval holds the temperature of today."
-    st.markdown(f"**Apply it**: every page and command then tells probabilities at it. Decisions stay{stay}.{doubt}")
+    st.markdown(f"**Apply it**: every page and command then tells probabilities at it. Decisions stay{stay}.")
     path = None if model.folder is None else model.folder / "model.toml"
     text = path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""
     try:

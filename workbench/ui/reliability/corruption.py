@@ -60,7 +60,8 @@ def section(scope: Scope) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         suite = url.segments("Corruptions", list(SUITES), key="suite", default=OF_LINE, format_func=SUITES.__getitem__)
         words = {"40": "Quick: 40", "200": "200"}
-        many = url.segments("Images", list(SAMPLES), key="corrupted", default="40", format_func=words.__getitem__)
+        largest = "200" if _recall(scope, suite, SAMPLES["200"]) is not None else "40"
+        many = url.segments("Images", list(SAMPLES), key="corrupted", default=largest, format_func=words.__getitem__)
         draw.meaning("corruption", "What does this mean?")
     finished = _recall(scope, suite, SAMPLES[many])
     if finished is None:

@@ -141,7 +141,7 @@ def spread(result: Fit, footer: str) -> None:
     ends = {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}
     rule = {key: encoding[key] for key in ("x", "xOffset")} | ends
     layers = [{"mark": "bar", "encoding": encoding}, {"mark": {"type": "rule", "opacity": 0.6}, "encoding": rule}]
-    st.vega_lite_chart(frame, {"height": 220, "layer": layers})
+    st.vega_lite_chart(frame, {"height": 300, "layer": layers})
     make = partial(_spread_bars, frame, title, footer)
     draw.download("Spread (PNG)", make, f"fit-{what}.png", f"png fit {what}")
 
