@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from drifting import side
 
-from workbench.reliability import Drift, DriftSide, drift, drift_results
+from workbench.predictions import DecisionRule, Predictions
+from workbench.reliability import Drift, DriftSide, drift, drift_results, read_record, record_text, side_of
+from workbench.sets import load_images
 
 DEFECT = ("defective",)
 
@@ -104,3 +107,20 @@ def test_files_that_are_not_known_by_digest_are_not_taken_for_one_another(two) -
     result = drift(put(two[0], id=None), put(two[1], id=None, name=two[0].table["name"][:60].tolist()), DEFECT)
     assert result.same == ()
     assert result.counts == (120, 60)
+
+
+def test_images_that_trained_the_model_are_named_on_either_side(tmp_path: Path) -> None:
+    images = load_images("stamped-metal")
+    images = dataclasses.replace(images, items=images.items[:4])
+    own = side(None, 4, np.random.default_rng(2))
+    rule = DecisionRule(own.classes)
+    table = Predictions(own.table, own.probabilities, np.log(own.probabilities), rule, "digest")
+    unknown = side_of(images, 4, table, reference=True).note
+    assert "whether the model was trained on its images is not known" in unknown
+    for trained, note in (([images.items[1].id], "was trained on 1 of the 4 images"), (["0" * 64], "")):
+        (tmp_path / "training.json").write_text(record_text(trained), encoding="utf-8")
+        record = read_record(tmp_path)
+        for reference in (True, False):
+            said_of = side_of(images, 4, table, reference=reference, record=record).note
+            assert note in said_of
+            assert bool(said_of) == bool(note)

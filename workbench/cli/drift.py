@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.audit import Audit
     from workbench.images import ImageSet
     from workbench.models import Classifier
-    from workbench.reliability import Drift, DriftMaps, DriftSide
+    from workbench.reliability import Drift, DriftMaps, DriftSide, TrainingRecord
 
 Report = Callable[[str, int, int], None]
 DRIFTED, NOT_ENOUGH = 1, 3
@@ -72,13 +72,15 @@ def drift(
 
 def _compared(model: str, sets: tuple[ImageSet, ImageSet], out: Path, maps: int, report: Report) -> Drift:
     from workbench.predictions import known_defects
-    from workbench.reliability import drift, looked_at, map_method
+    from workbench.reliability import drift, looked_at, map_method, read_record
+    from workbench.report import model_folder
 
     known = []
     for which, image_set in zip(("reference", "new"), sets, strict=True):
         known.append(_asked(model, image_set, out / which, which, report))
     method = map_method(known[0][0]) if maps else None
     vectors = _embeddings(known, report)
+    record = read_record(model_folder(model))
     sides = []
     for number, which in enumerate(("reference", "new")):
         classifier, images, answers = known[number]
@@ -86,7 +88,7 @@ def _compared(model: str, sets: tuple[ImageSet, ImageSet], out: Path, maps: int,
         if method is not None:
             told = partial(report, f"{which}: attribution maps")
             looks = looked_at(classifier, images, answers.predictions, method, maps, out / which / "maps", told)
-        sides.append(_side(images, sets[number], answers, vectors[number], looks, which, report))
+        sides.append(_side(images, sets[number], answers, vectors[number], looks, which, report, record))
     positive = known_defects(known[0][2].predictions)
     first, second = sides
     return drift(first, second, positive, on_progress=lambda *at: report("comparing", *at))
@@ -129,6 +131,7 @@ def _side(
     maps: DriftMaps | None,
     which: str,
     report: Report,
+    record: TrainingRecord | None,
 ) -> DriftSide:
     from workbench.images import testing_items
     from workbench.journal import told_apart_here
@@ -147,4 +150,5 @@ def _side(
         vectors=vectors,
         maps=maps,
         reference=which == "reference",
+        record=record,
     )

@@ -15,6 +15,7 @@ from workbench.attribution import METHODS
 from workbench.images import ImageSet
 from workbench.predictions import Predictions
 from workbench.reliability.drift_sides import DriftMaps, DriftSide
+from workbench.reliability.training_record import DIGITS, TrainingRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,7 @@ def side_of(
     maps: DriftMaps | None = None,
     title: str = "",
     reference: bool = False,
+    record: TrainingRecord | None = None,
 ) -> DriftSide:
     """What is known of images that stand for a set.
 
@@ -48,6 +50,7 @@ def side_of(
         maps: Of a sample of them.
         title: What they are; made of the set's name where missing.
         reference: Whether they are the reference, which must be none that the model was trained on.
+        record: What is known of the model's training.
     """
     tested = {item.split for item in images} == {"test"}
     part = f"the test split of {images.name}" if tested and not title else title or images.name
@@ -56,8 +59,13 @@ def side_of(
         f"No test split is stated of {images.name}: whether the model was trained on its images is not known, and of"
         " images that it was trained on it is surer."
     )
-    stated = tested or "test split" in title
-    notes = [*([f"{few}."] if few else []), *([trained] if reference and not stated else [])]
+    seen = None if record is None else record.trained_on
+    count = sum((item.readable_id or "")[:DIGITS] in (seen or ()) for item in images)
+    if count:
+        trained = f"By the record of its training the model was trained on {count:,} of the {len(images):,} images of"
+        trained += f" {part}: of them it is surer than of new ones."
+    stated = tested or "test split" in title or seen is not None
+    notes = [*([f"{few}."] if few else []), *([trained] if count or (reference and not stated) else [])]
     return DriftSide(
         part,
         predictions.frame.reset_index(drop=True),

@@ -13,7 +13,7 @@ from workbench.catalog import load_catalog
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, draw_sample
 from workbench.predictions import Predictions, one_against_rest, with_families
-from workbench.reliability import MOST_COMPARED, DriftSide, looked_at, map_method, side_of
+from workbench.reliability import MOST_COMPARED, DriftSide, looked_at, map_method, read_record, side_of
 from workbench.ui import audits, choice, gallery, kin, runs, session
 from workbench.ui.progress import Stoppable
 from workbench.ui.reliability.scope import Scope
@@ -177,6 +177,7 @@ def sides(scope: Scope, two: Two, maps: bool) -> tuple[DriftSide, DriftSide] | N
             maps=looks[place],
             title=two.titles[place],
             reference=place == 0,
+            record=read_record(scope.model.folder),
         )
         for place, view in enumerate((reference, new))
     ]
