@@ -79,7 +79,7 @@ def _compared(model: str, sets: tuple[ImageSet, ImageSet], out: Path, maps: int,
     for which, image_set in zip(("reference", "new"), sets, strict=True):
         known.append(_asked(model, image_set, out / which, which, report))
     method = map_method(known[0][0]) if maps else None
-    vectors = _embeddings(known, report)
+    vectors, own = _embeddings(known, report)
     record = read_record(model_folder(model))
     sides = []
     for number, which in enumerate(("reference", "new")):
@@ -88,7 +88,7 @@ def _compared(model: str, sets: tuple[ImageSet, ImageSet], out: Path, maps: int,
         if method is not None:
             told = partial(report, f"{which}: attribution maps")
             looks = looked_at(classifier, images, answers.predictions, method, maps, out / which / "maps", told)
-        sides.append(_side(images, sets[number], answers, vectors[number], looks, which, report, record))
+        sides.append(_side(images, sets[number], answers, vectors[number], looks, which, report, (record, own)))
     positive = known_defects(known[0][2].predictions)
     first, second = sides
     return drift(first, second, positive, on_progress=lambda *at: report("comparing", *at))
@@ -109,18 +109,19 @@ def _asked(model: str, whole: ImageSet, out: Path, which: str, report: Report) -
 
 def _embeddings(
     known: list[tuple[Classifier, ImageSet, Audit]], report: Report
-) -> list[NDArray[np.float32]] | list[None]:
-    """Of both sides by the model itself, else by the ImageNet network; None of either where neither is there."""
+) -> tuple[list[NDArray[np.float32]] | list[None], bool]:
+    """Of both sides by the model itself, else by the ImageNet network; None of either where neither is there. Also
+    whether it is the model."""
     from workbench.quality import frozen_features
 
     try:
-        return [answers.embeddings() for _, _, answers in known]
+        return [answers.embeddings() for _, _, answers in known], True
     except InputError:  # a model without a last linear layer has none
         pass
     try:
-        return [frozen_features(images.items, lambda *at: report("looking", *at)) for _, images, _ in known]
+        return [frozen_features(images.items, lambda *at: report("looking", *at)) for _, images, _ in known], False
     except InputError:
-        return [None, None]
+        return [None, None], False
 
 
 def _side(
@@ -131,7 +132,7 @@ def _side(
     maps: DriftMaps | None,
     which: str,
     report: Report,
-    record: TrainingRecord | None,
+    model: tuple[TrainingRecord | None, bool],
 ) -> DriftSide:
     from workbench.images import testing_items
     from workbench.journal import told_apart_here
@@ -150,5 +151,6 @@ def _side(
         vectors=vectors,
         maps=maps,
         reference=which == "reference",
-        record=record,
+        record=model[0],
+        own=model[1],
     )

@@ -53,6 +53,7 @@ class Drift:
         before: what the labels of the reference show of it.
         doubts: Why estimates are not to be trusted; empty where nothing speaks against them.
         unjudged: New images whose label is no class of the model, and those labels.
+        embedded: What the embedding is of, in words.
         times: Figures over time; empty where no time is stated.
         time_from: Which column that is.
     """
@@ -76,6 +77,7 @@ class Drift:
     before: Mapping[str, Rate]
     doubts: tuple[str, ...]
     unjudged: tuple[tuple[str, ...], tuple[str, ...]]
+    embedded: str
     times: pd.DataFrame
     time_from: str
 
@@ -121,15 +123,11 @@ def drift(
     asked, gaps = asked_of(first, second, positive)
     deals = deals_of(is_new, units, max(DEALS, DEALS_A_TEST * (len(asked) + 1)), seed)
     vectors = _together(first.vectors, second.vectors)
-    if vectors is not None and not np.ptp(vectors, axis=0).any():
-        vectors = None  # asked_of says so
     reason = _all_same(same, len(second)) or lot_reason or deals.reason
     tests, domain, by_lot = results_of_tests(asked, vectors, is_new, units, deals, seed, on_progress)
-    names = [*first.names, *second.names]
-    held = vectors is not None and len(second) > 0 and len(first) > 1
+    names, held = [*first.names, *second.names], len(second) > 0 and len(first) > 1
     foreign = foreign_of(vectors, is_new, units, names) if held and vectors is not None else None
     lots = (None, None) if units is None else (units[: len(first)], units[len(first) :])
-    strange, labels = unjudged(second)
     estimates = estimated_sides(first, second, lots, positive, seed)
     return Drift(
         reference.title,
@@ -150,13 +148,16 @@ def drift(
         measured_side(second, lots[1], positive),
         measured_side(first, lots[0], positive),
         doubts_of((first, second), domain, foreign, estimates),
-        (tuple(strange), tuple(labels)),
+        unjudged(second),
+        first.embedded,
         *_times((first, second), lots, positive),
     )
 
 
 def _together(first: NDArray[np.floating] | None, second: NDArray[np.floating] | None) -> NDArray[np.floating] | None:
-    return None if first is None or second is None else np.concatenate([first, second])
+    """Both embeddings; None where either is missing, or one vector stands for all images, of which `asked_of` tells."""
+    both = None if first is None or second is None else np.concatenate([first, second])
+    return None if both is None or not np.ptp(both, axis=0).any() else both
 
 
 def _all_same(same: tuple[str, ...], others: int) -> str:

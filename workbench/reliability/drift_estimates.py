@@ -129,10 +129,10 @@ def doubts_of(
     return tuple(doubts)
 
 
-def unjudged(side: DriftSide) -> tuple[list[str], list[str]]:
+def unjudged(side: DriftSide) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The images that have a label which the model has no class for, and those labels."""
     table = side.table[side.table["label"].notna() & ~side.table["label"].isin(side.classes)]
-    return table["name"].tolist(), sorted(map(str, table["label"].unique()))
+    return tuple(table["name"]), tuple(sorted(map(str, table["label"].unique())))
 
 
 def _unknown_labels(new: DriftSide) -> list[str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.audit import Summaries
     from workbench.models import Classifier
 
+MODEL_EMBEDDED, IMAGENET_EMBEDDED = "what goes into the model's last layer", "what the ImageNet network sees"
 MAPPED_BY = ("grad_cam", "input_x_gradient", "saliency", "occlusion")
 """Methods whose maps are compared, the first that suits the model: one backward pass an image, the last none."""
 
@@ -38,6 +39,7 @@ def side_of(
     title: str = "",
     reference: bool = False,
     record: TrainingRecord | None = None,
+    own: bool = True,
 ) -> DriftSide:
     """What is known of images that stand for a set.
 
@@ -51,6 +53,7 @@ def side_of(
         title: What they are; made of the set's name where missing.
         reference: Whether they are the reference, which must be none that the model was trained on.
         record: What is known of the model's training.
+        own: Whether the embedding is that of the model itself, and not of the ImageNet network.
     """
     tested = {item.split for item in images} == {"test"}
     part = f"the test split of {images.name}" if tested and not title else title or images.name
@@ -75,6 +78,7 @@ def side_of(
         vectors,
         maps,
         " ".join(notes),
+        "" if vectors is None else MODEL_EMBEDDED if own else IMAGENET_EMBEDDED,
     )
 
 

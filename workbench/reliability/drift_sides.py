@@ -64,6 +64,7 @@ class DriftSide:
         measures: What was measured of the files and images, a row each; None where they were not measured.
         vectors: (N, D) an embedding, the same for both sides; None where there is none.
         maps: Of a sample; None where no maps were made.
+        embedded: What the embedding is of, in words; empty where that is not known.
         note: What must be known to read it; empty where nothing must.
     """
 
@@ -75,6 +76,7 @@ class DriftSide:
     vectors: NDArray[np.floating] | None = None
     maps: DriftMaps | None = None
     note: str = ""
+    embedded: str = ""
 
     def __len__(self) -> int:
         return len(self.table)

@@ -41,12 +41,14 @@ def drift_tables(result: Drift) -> dict[str, pd.DataFrame]:
 
 
 def sides_of(result: Drift) -> str:
-    """How many images were compared with how many, and what was dealt."""
+    """How many images were compared with how many, what was dealt, and what the embedding is of."""
+    embedded = f"; the embedding is {result.embedded}" if result.embedded else ""
     if not result.by_unit:
-        return f"{result.counts[0]:,} reference and {result.counts[1]:,} new images, each taken as independent"
+        counts = f"{result.counts[0]:,} reference and {result.counts[1]:,} new images"
+        return f"{counts}, each taken as independent{embedded}"
     return (
         f"{result.counts[0]:,} reference images of {result.lots[0]:,} lots or parts and {result.counts[1]:,} new ones"
-        f" of {result.lots[1]:,}, whole lots dealt"
+        f" of {result.lots[1]:,}, whole lots dealt{embedded}"
     )
 
 

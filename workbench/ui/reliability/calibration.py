@@ -136,7 +136,7 @@ def _temperature(scope: Scope, result: Calibration) -> None:
         if calibration_results(result)[-1].verdict == "warn":
             _offer(scope, temperature)
             return
-        with st.expander("Apply it all the same: by what is known here it is not called for", icon=":material/tune:"):
+        with st.expander("Apply it all the same: that it is needed is not shown", icon=":material/tune:"):
             _offer(scope, temperature)
 
 

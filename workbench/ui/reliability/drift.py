@@ -25,8 +25,9 @@ from workbench.ui import kept as on_disk
 from workbench.ui.cache import Slot, slot
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.reliability import drift_shown, drift_sides
-from workbench.ui.reliability.drift_sides import Two
+from workbench.ui.reliability.drift_sides import A_SET, Two
 from workbench.ui.reliability.scope import Scope
+from workbench.ui.text import seen
 
 AGAINST, COMPARE_MAPS = "against", "drift_maps"
 """What is chosen in the address: the new images, and whether maps are compared."""
@@ -42,7 +43,7 @@ def section(scope: Scope) -> None:
             "New images",
             list(options),
             key=AGAINST,
-            format_func=lambda option: options.get(option, option),
+            format_func=lambda option: options.get(option, f"Image set: {seen(option.removeprefix(A_SET))}"),
             free=session.local(),
             help="Another image set (here you can also type a folder), a split or a group of this set.",
             width=360,
@@ -85,9 +86,9 @@ def _compared(scope: Scope, against: str, maps: bool) -> None:
 
 
 def _told(result: Drift) -> list[CheckResult]:
-    """What stands in lines: all but the tests that found nothing, which the table shows, and the estimates."""
-    quiet = drift_shown.in_table(result)
-    told = [found for found in drift_results(result) if found.check not in quiet or found.verdict == "warn"]
+    """What stands in lines: all but the tests, which chart and table show, and the estimates."""
+    tests = drift_shown.in_table(result)
+    told = [found for found in drift_results(result) if found.check not in tests]
     return [found for found in told if not found.check.startswith("estimated")]
 
 

@@ -165,7 +165,7 @@ def sides(scope: Scope, two: Two, maps: bool) -> tuple[DriftSide, DriftSide] | N
 
     measures = [measure(view.images.items, progress) for view in (reference, new)]
     progress.step("Looking at the images")
-    vectors = _vectors(scope, reference, new, two.together, progress)
+    vectors, own = _vectors(scope, reference, new, two.together, progress)
     looks = _looks(scope, (reference, new), progress) if maps else (None, None)
     made = [
         side_of(
@@ -178,6 +178,7 @@ def sides(scope: Scope, two: Two, maps: bool) -> tuple[DriftSide, DriftSide] | N
             title=two.titles[place],
             reference=place == 0,
             record=read_record(scope.model.folder),
+            own=own,
         )
         for place, view in enumerate((reference, new))
     ]
@@ -192,8 +193,8 @@ def _answered(view: View) -> Predictions:
 
 def _vectors(
     scope: Scope, reference: View, new: View, together: bool, progress: Callable[[int, int], None]
-) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """Embeddings of both sides by the model itself, else by the ImageNet network."""
+) -> tuple[tuple[NDArray[np.float32] | None, NDArray[np.float32] | None], bool]:
+    """Embeddings of both sides by the model itself, else by the ImageNet network, and whether it is the model."""
     from workbench.quality import frozen_features
 
     own = _own_vectors(scope)
@@ -202,11 +203,12 @@ def _vectors(
         first = own[[place[item.name] for item in reference.images]]
         second = own[[place[item.name] for item in new.images]] if together else _own_vectors(new)
         if second is not None:
-            return first, second
+            return (first, second), True
     try:
-        return frozen_features(reference.images.items, progress), frozen_features(new.images.items, progress)
+        both = frozen_features(reference.images.items, progress), frozen_features(new.images.items, progress)
     except InputError:  # its weights are not installed
-        return None, None
+        return (None, None), False
+    return both, False
 
 
 def _own_vectors(view: View) -> NDArray[np.float32] | None:
