@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.predictions import FAMILY, GROUP, units_of
 from workbench.reliability.drift_figures import Asked
 from workbench.reliability.drift_time import moments_of
-from workbench.texts import shown
+from workbench.texts import sentence_list, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -215,13 +215,14 @@ def _answers(reference: DriftSide, new: DriftSide, positive: Sequence[str]) -> l
 
 def _attributes(reference: DriftSide, new: DriftSide) -> tuple[list[Asked], list[str]]:
     lines, gaps = [], []
+    missing: dict[str, list[str]] = {}
     sides = ((reference, "reference"), (new, "new side"))
     rows = np.arange(len(reference) + len(new))
     columns = {title: _compared_columns(side.table) for side, title in sides}
     for name in dict.fromkeys(itertools.chain(*columns.values())):
         absent = [title for title, own in columns.items() if name not in own]
         if absent:
-            gaps.append(f"The attribute {shown(name)} is not stated of any image of the {absent[0]}: not compared.")
+            missing.setdefault(absent[0], []).append(shown(name))
             continue
         both = (reference.table[name].tolist(), new.table[name].tolist())
         values = [*both[0], *both[1]]
@@ -231,7 +232,13 @@ def _attributes(reference: DriftSide, new: DriftSide) -> tuple[list[Asked], list
             lines.append(_number("attributes", shown(name), values, rows))
         else:
             lines.append(_category("attributes", shown(name), values, rows))
-    return lines, gaps
+    return lines, [*gaps, *(_not_stated(names, side) for side, names in missing.items())]
+
+
+def _not_stated(names: list[str], side: str) -> str:
+    """That attributes of one side are not known of the other."""
+    what = f"attribute {names[0]} is" if len(names) == 1 else f"attributes {sentence_list(names)} are"
+    return f"The {what} not stated of any image of the {side}: not compared."
 
 
 def _incomparable(name: str, both: tuple[list[object], list[object]]) -> str:

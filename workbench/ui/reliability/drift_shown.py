@@ -130,7 +130,7 @@ def _estimates(result: Drift) -> None:
         return
     shares = ("estimate", "low", "high", "error", "within", "reference", "truth")
     rows = frame.assign(**{name: (100 * frame[name].astype(float)).round(1) for name in shares})
-    table = rows[list(ESTIMATE_COLUMNS)].rename(columns=ESTIMATE_COLUMNS)
+    table = rows[list(ESTIMATE_COLUMNS)].dropna(axis="columns", how="all").rename(columns=ESTIMATE_COLUMNS)
     grey = np.array([[f"color: {BEFORE}" if result.doubts or not near else ""] for near in rows["near"]])
     faded = table.style.apply(lambda _: np.repeat(grey, table.shape[1], axis=1), axis=None)
     st.dataframe(
