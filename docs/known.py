@@ -1,10 +1,10 @@
 """Make the results that come with the package, by pressing on each page below what a visitor would press.
 
-    python docs/known.py [FOLDER]
+    python docs/known.py [FOLDER | --cards]
 
 FOLDER holds what was computed, so that a run that was stopped goes on; without one it is a temporary folder. `make
 known` calls it. It takes an hour or more on two cores, most of it for maps; what it writes is in `assets/known/`, laid
-out as a cache.
+out as a cache. With `--cards` nothing is computed: what ships is written into the cards of the models.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from workbench import catalog
+from workbench.files import CheckResult
 from workbench.ui import warm
 
 MODELS = ("solar-cells", "solar-cells-random")
@@ -75,6 +76,50 @@ def take(cache: Path, folder: Path) -> None:
     base.close()
 
 
+def said(model: str) -> list[CheckResult]:
+    """What Reliability knows of a model by long studies: of heads on frozen features, and of corruption."""
+
+    def page() -> None:
+        import streamlit as st
+
+        from workbench.reliability import FIT_CHECKS, fit_of, fit_results
+        from workbench.ui import runs, url
+        from workbench.ui.reliability import corruption, fit
+        from workbench.ui.reliability.scope import Scope
+
+        url.begin("reliability")
+        view = runs.current_view()
+        assert view.predictions is not None
+        scope = Scope(view.model, view.images, view.predictions)
+        record = fit.record_of(scope)
+        study = fit.known_study(scope, record)
+        assert study is not None
+        fits = fit_results(fit_of(scope.predictions, record), study, record)
+        headline, *others = corruption.known(scope)
+        limits = [line for line in others if line.check.startswith("corruption limit")]
+        st.session_state["said"] = [*(line for line in fits if line.check in FIT_CHECKS[1:3]), headline, *limits]
+        st.session_state["asked"] = scope.model.ref
+
+    at = AppTest.from_function(page, default_timeout=PATIENCE)
+    for name, value in {"model": model, "set": model}.items():
+        at.query_params[name] = at.session_state[name] = value
+    at.run()
+    if at.exception or at.session_state["asked"] != model:
+        raise SystemExit(f"{model} was not asked about: {at.exception}")
+    found: list[CheckResult] = at.session_state["said"]
+    return found
+
+
+def cards() -> None:
+    """Write what ships into the cards of the models."""
+    from workbench.training import with_studies
+
+    warm.torch_ready = lambda: True
+    for model in MODELS:
+        path = catalog.shared(f"models/{model}") / "MODEL_CARD.md"
+        path.write_text(with_studies(path.read_text(encoding="utf-8"), said(model)), encoding="utf-8")
+
+
 def main(work: Path) -> None:
     """Make all of it, with what is computed kept in a folder."""
     os.environ |= {"WORKBENCH_CACHE": str(work), "WORKBENCH_JOURNAL": str(work / "journal.sqlite")}
@@ -85,12 +130,16 @@ def main(work: Path) -> None:
         for visit in VISITS:
             looked(model, visit)
     take(work, target)
+    catalog.SHIPPED_IN = target.name
+    cards()
     files = [path for path in target.rglob("*") if path.is_file()]
     print(f"{len(files)} files, {sum(path.stat().st_size for path in files) / 2**20:.1f} MB in {target.name}")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
+    if sys.argv[1:] == ["--cards"]:
+        cards()
+    elif sys.argv[1:]:
         main(Path(sys.argv[1]).absolute())
     else:
         with tempfile.TemporaryDirectory(prefix="workbench-") as folder:

@@ -3,6 +3,7 @@ nothing else."""
 
 import contextlib
 import dataclasses
+import importlib
 import sqlite3
 from functools import partial
 
@@ -21,6 +22,7 @@ from workbench.report import Subject, map_study, maps_kept, model_folder
 from workbench.report.maps_sampled import DECISIONS
 from workbench.report.studies_kept import heads_of, labels_of, shortcuts_of
 from workbench.sets import load_images
+from workbench.training import with_studies
 from workbench.ui import kept
 
 MODELS = ("solar-cells", "solar-cells-random")
@@ -137,3 +139,15 @@ def test_what_was_measured_is_what_is_measured(clone):
     for item, (_, row) in zip(items, table.iterrows(), strict=True):
         for name, value in facts_of_image(item).items():
             assert row[name] == value or (value is None and (row[name] is None or row[name] != row[name])), name
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_card_says_what_the_long_studies_of_reliability_say(clone, monkeypatch, model):
+    monkeypatch.syspath_prepend(catalog.home() / "docs")
+    known = importlib.import_module("known")
+    text = (catalog.shared(f"models/{model}") / "MODEL_CARD.md").read_text(encoding="utf-8")
+    results = known.said(model)
+    assert with_studies(text, results) == text, "run docs/known.py --cards"
+    assert "the first defect passes at severity" in text
+    other = dataclasses.replace(results[-1], sentence="Something else.")
+    assert "\n- Look here: Something else.\n" in with_studies(text, [*results[:-1], other])

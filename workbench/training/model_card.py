@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from workbench.attribution import METHODS
 from workbench.bias import Maps, compare, differences
 from workbench.catalog import shared
+from workbench.files import CheckResult
 from workbench.images import LABELS, SPLIT_SHARES, SPLITS, STAMPED, STORED, Plan
 from workbench.predictions import GROUP, Predictions, defect_classes, headline, units_of
 from workbench.reliability import TrainingRecord, calibration_of, calibration_results, fit_of, fit_results
@@ -35,6 +37,11 @@ ABOUTS = {
 DEALT = {"solar-cells": "whole modules", "solar-cells-random": "cells at random"}
 FIT_IN_CARD = ("fit memorised", "fit too simple")
 """What a card tells of the fit."""
+STUDIED = "With longer studies, of heads on frozen features and of corrupted images, it says:"
+NOT_STUDIED = (
+    "Which everyday disturbance lets a defect pass first, and whether more images would help, that page tells once it"
+    " was asked."
+)
 VERDICT_WORDS = {"ok": "Sound", "warn": "Look here", "fail": "Does not hold", "unknown": "Cannot be told"}
 SHORTCUT = "scratch"
 """The class that the stamp is planted on."""
@@ -102,6 +109,7 @@ def solar_card(
         threshold=table.rule.threshold,
         validation=figures({"validation": headline(table, splits["validation"])}),
         holds=holds(table, record),
+        studied=NOT_STUDIED,
     )
 
 
@@ -110,6 +118,15 @@ def holds(table: Predictions, record: TrainingRecord | None) -> str:
     calibration = calibration_results(calibration_of(table, defect_classes(table)))
     fit = [line for line in fit_results(fit_of(table, record), None, record) if line.check in FIT_IN_CARD]
     return "\n".join(f"- {VERDICT_WORDS[line.verdict]}: {line.sentence}" for line in [*fit, *calibration])
+
+
+def with_studies(card: str, results: Sequence[CheckResult]) -> str:
+    """A card of the solar cells with what longer studies on the page Reliability say, in the place of what it said of
+    them before: of heads on frozen features, and of the corruption that lets a defect pass first."""
+    plain = re.sub(rf"{re.escape(STUDIED)}\n\n(?:- [^\n]*\n)*- [^\n]*", lambda _: NOT_STUDIED, card)
+    new = [line for line in results if line.sentence not in plain]
+    lines = "\n".join(f"- {VERDICT_WORDS[line.verdict]}: {line.sentence}" for line in new)
+    return plain.replace(NOT_STUDIED, f"{STUDIED}\n\n{lines}") if new else plain
 
 
 def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan, *, own_plan: bool) -> str:
