@@ -19,7 +19,7 @@ view = url.segments(
 current = dealt.view_of(runs.current_view())
 findings.banner(current)
 dealt.banner(current, "escape rate")
-labels.unknown(current)
+labels.banner(current)
 if view == "decisions":
     decision.page(current)
 elif (selection := scope.choose(current, st.container())) is not None:

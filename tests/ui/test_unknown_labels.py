@@ -1,7 +1,11 @@
+"""What pages with figures say of class names that cannot be right."""
+
 from __future__ import annotations
 
 import pytest
 from PIL import Image
+
+from workbench.sets import load_images
 
 
 @pytest.mark.parametrize("page", ["overview", "bias", "defects"])
@@ -16,3 +20,25 @@ def test_every_page_with_figures_says_which_labels_do_not_count(visit, tmp_path,
     assert "count neither right nor wrong" in text
     at = visit(page, model="solar-cells")
     assert "no class of the model" not in " ".join(warning.value for warning in at.warning)
+
+
+@pytest.fixture(scope="module")
+def exchanged(tmp_path_factory):
+    """Parts whose labels were exchanged: what is called a scratch is a stain, and the other way round."""
+    folder, others = tmp_path_factory.mktemp("exchanged"), {"scratch": "stain", "stain": "scratch"}
+    left = dict.fromkeys(others, 40)
+    for item in load_images("stamped-metal"):
+        if item.split == "test" and left.get(item.label or ""):
+            left[item.label] -= 1
+            (folder / others[item.label]).mkdir(exist_ok=True)
+            item.open().save(folder / others[item.label] / item.name.replace("/", "-"))
+    return folder
+
+
+def test_classes_that_are_named_in_another_order_are_told_on_every_page_with_figures(visit, exchanged) -> None:
+    for page in ("overview", "bias", "defects"):
+        text = " ".join(warning.value for warning in visit(page, model="metal-sound", set=str(exchanged)).warning)
+        assert "scratch means stain, stain means scratch" in text
+        assert "other way round" not in text, "there are more than two classes"
+    at = visit("bias", model="metal-sound")
+    assert "in another order" not in " ".join(warning.value for warning in at.warning)

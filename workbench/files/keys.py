@@ -63,7 +63,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "thumbnail": _kind("image", "edge", megabytes=64),
         "thumbnail as PNG": _kind("image", "edge"),
         "fitted image": _kind("image", "edge", megabytes=120),
-        "photograph": _kind("image", megabytes=128),
+        "photograph": _kind("image", megabytes=127),
         "mask": _kind("image", "mask"),
         # of a set
         "table": _kind(*MODEL, "images", "source", "families", megabytes=256),
@@ -71,6 +71,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "file order": _kind("images", "names", version=2, megabytes=4),
         "grouping": _kind("table"),
         "bias figure": _kind("table", "split", "figure"),
+        "reordered": _kind("table", megabytes=1),
         "leaks": _kind("images", "families", "table", "similar", megabytes=16),
         "grouped split": _kind("images", "families", megabytes=8),
         "dealt table": _kind("table", "split", megabytes=32),

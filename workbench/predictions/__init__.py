@@ -38,6 +38,7 @@ from workbench.predictions.independence import (
     with_families,
 )
 from workbench.predictions.labels import good_class, labels_of
+from workbench.predictions.reordered import Reordered, reordered
 from workbench.predictions.rule_temperature import at_temperature, moved
 from workbench.predictions.several import cooccurrence, one_against_rest
 from workbench.predictions.table import (

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workbench.files import FINDINGS, TABLES_IN, CheckResult, findings_text, frame_csv
+from workbench.predictions import Reordered
 from workbench.quality.coverage import Coverage, coverage_results
 from workbench.quality.family_words import family_results
 from workbench.quality.faults import Faults, fault_results
@@ -48,6 +49,7 @@ class Answers:
         leaks: What stands on both sides of a split.
         repeats: How often two images of one part are decided differently; None too where no model was asked.
         labels: Which labels are suspected, or why none can be.
+        reordered: The order of the classes that fits the decisions far better than theirs, where there is one.
         support: How much the set can carry.
         coverage: What the training split does not reach.
         giveaways: What tells the label, and what tells the split.
@@ -61,6 +63,7 @@ class Answers:
     leaks: Leaks | None = None
     repeats: Repeats | None = None
     labels: LabelIssues | str | None = None
+    reordered: Reordered | None = None
     support: Support | None = None
     coverage: Coverage | None = None
     giveaways: tuple[Giveaways, ...] = ()
@@ -83,6 +86,8 @@ class Answers:
             results["labels"] = (CheckResult("label issues", "unknown", self.labels),)
         elif self.labels is not None:
             results["labels"] = label_results(self.labels)
+        if self.reordered is not None:
+            results["labels"] = (_of_order(self.reordered), *results["labels"])
         if self.support is not None:
             results["support"] = support_results(self.support)
         if self.coverage is not None:
@@ -133,6 +138,10 @@ class Answers:
         """The findings and the tables as texts, by the paths of their files."""
         tables = {f"{TABLES_IN}/{name}.csv": frame_csv(table) for name, table in self.tables.items()}
         return {FINDINGS: findings_text(self.results), **tables}
+
+
+def _of_order(found: Reordered) -> CheckResult:
+    return CheckResult("class order", "warn", found.sentence, found.then, support=found.support)
 
 
 def archive(files: Mapping[str, str]) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
 from workbench.images import ImageSet
-from workbench.predictions import Predictions, attributes_of, with_families
+from workbench.predictions import Predictions, attributes_of, reordered, with_families
 from workbench.quality.answers import Answers
 from workbench.quality.coverage import coverage
 from workbench.quality.family_store import look_for_families
@@ -76,6 +76,7 @@ def study(
     return dataclasses.replace(
         known,
         labels=_labels(images, found, predictions, features, classifier, report),
+        reordered=None if judged is None else reordered(judged),
         support=support(table),
         coverage=coverage(
             table,

@@ -22,6 +22,7 @@ TRIALS_IN = "trials"
 def of_set(subject: Subject) -> Computed:
     """Leaks, label issues and support."""
     from workbench.errors import InputError
+    from workbench.predictions import reordered
     from workbench.quality import Answers, leaks, look_for_families, support
     from workbench.report.studies_kept import labels_of
 
@@ -29,7 +30,11 @@ def of_set(subject: Subject) -> Computed:
     families = look_for_families(
         images, subject.told_apart, subject.families_in, lambda *at: subject.report("comparing images", *at)
     )
-    answers = Answers(leaks=leaks(images, families, predictions), support=support(predictions.frame))
+    answers = Answers(
+        leaks=leaks(images, families, predictions),
+        reordered=reordered(predictions),
+        support=support(predictions.frame),
+    )
     try:
         answers = dataclasses.replace(answers, labels=labels_of(subject, families))
     except InputError as error:

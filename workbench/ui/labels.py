@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.predictions import unmatched
+from workbench.errors import LONGEST
+from workbench.predictions import Reordered, reordered, unmatched
+from workbench.ui import session
+from workbench.ui.cache import slot
 from workbench.ui.loading import notice
 from workbench.ui.text import plain
 from workbench.ui.view import View
 
 MOST = 4
+
+
+def banner(view: View) -> None:
+    """What speaks against the names of the classes, above the figures that rest on them."""
+    unknown(view)
+    if (result := reordered_of(view)) is not None:
+        st.warning(plain(result.sentence, LONGEST), icon=":material/swap_vert:")
+
+
+def reordered_of(view: View) -> Reordered | None:
+    """The order of the classes that fits the decisions far better than theirs, where there is one."""
+    predictions = view.predictions
+    if predictions is None:
+        return None
+    place = slot("reordered", table=session.token(predictions))
+    result: Reordered | None = place.kept(lambda: (reordered(predictions),), lambda _: 4096)[0]
+    return result
 
 
 def unknown(view: View) -> None:

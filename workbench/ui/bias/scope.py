@@ -152,7 +152,7 @@ class Scope(View):
 
 def choose(view: View) -> Scope | None:
     """The controls on top of the page; None, and a way out, where there is nothing to judge."""
-    labels.unknown(view)
+    labels.banner(view)
     selection.chip(view)
     predictions = view.predictions
     if predictions is None or not predictions.frame["verdict"].notna().any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workbench.quality import NO_LABEL, TARGETS, Answers, LabelIssues, Promise
 from workbench.ui import dealt, kin, leaked
+from workbench.ui import labels as names
 from workbench.ui.data import coverage, embedded, facts, faulty, giveaway, labels, repeatability, support
 from workbench.ui.data.scope import Scope
 
@@ -20,6 +21,7 @@ def known(scope: Scope) -> Answers:
         leaks=leaked.of(scope),
         repeats=repeatability.of(scope),
         labels=_labels(scope),
+        reordered=names.reordered_of(scope),
         support=support.of(scope, Promise()) if scope.images.class_names else None,
         coverage=None if vectors is None else coverage.kept(scope, vectors),
         giveaways=tuple(result for result in told if result is not None),

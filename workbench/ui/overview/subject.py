@@ -31,7 +31,7 @@ def head(view: View, scope: Scope | None) -> None:
             st.html(gallery.chip("synthetic: generated, not photographed", "doubt"), width="content")
         _link()
         band.offer()
-    labels.unknown(view)
+    labels.banner(view)
 
 
 def asked(model: ModelChoice) -> tuple[str, str]:

@@ -1,0 +1,142 @@
+"""Class names in another order than the model's outputs: what decisions and labels tell of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.predictions.independence import units_of
+from workbench.predictions.table import Predictions
+from workbench.stats import ENOUGH, share, units_or_cases
+from workbench.texts import shortened
+
+if TYPE_CHECKING:
+    from workbench.stats import Rate
+
+AGREES = 0.7
+"""The mean recall under other names from which these are proposed: a poor model agrees with no order."""
+OF_A_CLASS = 5
+"""Held-out units that a class needs to be looked at; of one class alone nothing can be known."""
+SHOWN, LONGEST_NAME = 3, 40
+
+
+@dataclasses.dataclass(frozen=True)
+class Reordered:
+    """An order of the class names that agrees with the labels far better than theirs.
+
+    Attributes:
+        moved: Each class whose output seems to mean another, and which.
+        cause: What orders names so, where that is known: " as ..." to put behind; else empty.
+        now: Mean recall of the classes as they are named, on the half of the images that did not choose the order.
+        then: The same in the other order.
+        support: How many images that half holds.
+    """
+
+    moved: tuple[tuple[str, str], ...]
+    cause: str
+    now: float
+    then: float
+    support: int
+
+    @property
+    def sentence(self) -> str:
+        """What is seen, and what to do."""
+        pairs = ", ".join(f"{_short(a)} means {_short(b)}" for a, b in self.moved[:SHOWN])
+        more = f" and {len(self.moved) - SHOWN:,} more" if len(self.moved) > SHOWN else ""
+        return (
+            "The class names seem to be in another order than the model's outputs:"
+            f" {pairs}{more}{self.cause}. So named, decisions agree with {self.then:.0%} of the labels of a class (mean"
+            f" over classes, {self.support:,} images that did not choose the order); as they are named now, with"
+            f" {self.now:.0%}. Every figure by class is wrong if so: correct the order of the classes where the"
+            " model is described."
+        )
+
+
+def reordered(predictions: Predictions) -> Reordered | None:
+    """Whether decisions agree with the labels far better if the classes are named in another order.
+
+    Half of the units choose the order (the assignment of most agreement, Kuhn 1955), the others tell how well it fits:
+    the mean of the classes' lower bounds of recall in that order has to lie above the mean of their upper bounds as
+    they are named. A model that calls everything one class agrees, class by class, with no order better than another.
+
+    Args:
+        predictions: Of one class an image; of several labels nothing is said.
+
+    Returns:
+        None where nothing speaks for another order, or too few images are labelled.
+    """
+    import pandas as pd
+    from scipy.optimize import linear_sum_assignment
+
+    names, frame = predictions.class_names, predictions.frame
+    if predictions.rule.thresholds is not None or len(names) < 2:
+        return None
+    rows = (frame["label"].isin(names) & frame["error"].isna()).to_numpy(bool)
+    labels = pd.Index(names).get_indexer(pd.Index(frame["label"][rows]))
+    called, units = predictions.probabilities[rows].argmax(1), units_or_cases(units_of(frame[rows]), int(rows.sum()))
+    chosen = _half(units)
+    if min(len(np.unique(units[chosen])), len(np.unique(units[~chosen]))) < ENOUGH:
+        return None
+    counts = np.zeros((len(names), len(names)))
+    np.add.at(counts, (called[chosen], labels[chosen]), 1)
+    np.fill_diagonal(counts, counts.diagonal() + 0.5)  # of orders that agree alike the one that is
+    meant = linear_sum_assignment(counts, maximize=True)[1]
+    if (meant == np.arange(len(names))).all():
+        return None
+    rest = labels[~chosen], units[~chosen]
+    now, then = (_recalls(*rest, own[~chosen]) for own in (called, meant[called]))
+    if len(now) < 2 or _mean(then, "value") < AGREES or _mean(then, "low") <= _mean(now, "high"):
+        return None
+    seen = {i: names[j] for i, j in enumerate(meant) if (labels == j).any()}
+    moved = tuple((names[i], name) for i, name in seen.items() if names[i] != name)
+    facts = (_mean(now, "value"), _mean(then, "value"), int((~chosen).sum()))
+    return Reordered(moved, _cause(names, seen), *facts)
+
+
+def _half(units: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which of N cases stand in the half of the units that chooses, (N,)."""
+    distinct = np.unique(units)
+    drawn = np.random.default_rng(0).permutation(distinct)[: len(distinct) // 2]
+    return np.isin(units, drawn)
+
+
+def _recalls(labels: NDArray[np.intp], units: NDArray[np.intp], called: NDArray[np.intp]) -> list[Rate]:
+    """The recall of each class of which enough units are there."""
+    result = []
+    for label in np.unique(labels):
+        own = labels == label
+        if len(np.unique(units[own])) >= OF_A_CLASS:
+            result.append(share(called[own] == label, np.unique(units[own], return_inverse=True)[1].astype(np.intp)))
+    return result
+
+
+def _mean(rates: Sequence[Rate], end: str) -> float:
+    return float(np.mean([getattr(rate, end) for rate in rates]))
+
+
+def _cause(names: Sequence[str], seen: Mapping[int, str]) -> str:
+    """What is known to order names so, by what the outputs of the classes that are there mean."""
+    if len(names) == 2:
+        return " (the two are the other way round)"
+    orders = {
+        " (sorted as text, where 10 stands before 2, as torchvision's ImageFolder sorts folders)": sorted(names),
+        " (sorted by their numbers, not as text)": sorted(names, key=_natural),
+        " (sorted without regard to case)": sorted(names, key=str.casefold),
+        " (moved by one, as by a name too many in front)": [*names[1:], names[0]],
+        " (moved by one, as by a name that is missing in front)": [names[-1], *names[:-1]],
+        " (from last to first)": list(names)[::-1],
+    }
+    return next((why for why, order in orders.items() if all(order[i] == name for i, name in seen.items())), "")
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _short(name: str) -> str:
+    return shortened(name, LONGEST_NAME)
