@@ -18,11 +18,11 @@ from workbench.texts import shortened
 if TYPE_CHECKING:
     from workbench.stats import Rate
 
-AGREES = 0.7
+FITS_FROM = 0.7
 """The mean recall under other names from which these are proposed: a poor model agrees with no order."""
 OF_A_CLASS = 5
 """Held-out units that a class needs to be looked at; of one class alone nothing can be known."""
-SHOWN, LONGEST_NAME = 3, 40
+NAMED_PAIRS, LONGEST_CLASS = 3, 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Reordered:
     @property
     def sentence(self) -> str:
         """What is seen, and what to do."""
-        pairs = ", ".join(f"{_short(a)} means {_short(b)}" for a, b in self.moved[:SHOWN])
-        more = f" and {len(self.moved) - SHOWN:,} more" if len(self.moved) > SHOWN else ""
+        pairs = ", ".join(f"{_short(a)} means {_short(b)}" for a, b in self.moved[:NAMED_PAIRS])
+        more = f" and {len(self.moved) - NAMED_PAIRS:,} more" if len(self.moved) > NAMED_PAIRS else ""
         return (
             "The class names seem to be in another order than the model's outputs:"
             f" {pairs}{more}{self.cause}. So named, decisions agree with {self.then:.0%} of the labels of a class (mean"
@@ -90,7 +90,7 @@ def reordered(predictions: Predictions) -> Reordered | None:
         return None
     rest = labels[~chosen], units[~chosen]
     now, then = (_recalls(*rest, own[~chosen]) for own in (called, meant[called]))
-    if len(now) < 2 or _mean(then, "value") < AGREES or _mean(then, "low") <= _mean(now, "high"):
+    if len(now) < 2 or _mean(then, "value") < FITS_FROM or _mean(then, "low") <= _mean(now, "high"):
         return None
     seen = {i: names[j] for i, j in enumerate(meant) if (labels == j).any()}
     moved = tuple((names[i], name) for i, name in seen.items() if names[i] != name)
@@ -139,4 +139,4 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _short(name: str) -> str:
-    return shortened(name, LONGEST_NAME)
+    return shortened(name, LONGEST_CLASS)
