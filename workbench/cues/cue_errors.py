@@ -127,7 +127,7 @@ def errors_results() -> list[CheckResult]:
     at most `MOST_ACCUSED` of sound models, "warn" where it says that it accuses more, and neither where too few seeds
     make it."""
     name = "how often this search errs"
-    results = []
+    results: list[CheckResult] = []
     for rates in search_errors():
         accused = rates.accused
         low, high = (None, None) if (accused.groups or 0) < FEW_UNITS else (accused.low, accused.high)
@@ -137,5 +137,5 @@ def errors_results() -> list[CheckResult]:
         elif low is not None and low > MOST_ACCUSED:
             verdict = "warn"
         figures = accused.value, accused.low, accused.high, MOST_ACCUSED, accused.support
-        results.append(CheckResult(f"{name}: {rates.images}", verdict, _told(rates), *figures))
+        results.append(CheckResult(f"{name}: {rates.images}" if results else name, verdict, _told(rates), *figures))
     return results or [CheckResult(name, "unknown", UNMEASURED, None, None, None, MOST_ACCUSED, 0)]
