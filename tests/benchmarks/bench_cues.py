@@ -223,10 +223,11 @@ def holds(box: Sequence[float], line: dict) -> bool:
 
 
 def counted(lines: Sequence[dict], *, apart: bool = False) -> list[dict]:
-    """The models that count: those that go by their cue, and sound ones that are right often enough; of the sound ones
-    those that are not, where `apart`."""
+    """The models that count: those that go by their cue, and sound ones that are right often enough and of which the
+    search could judge a class; of the sound ones those that are not right often enough, where `apart`."""
     kept = [line for line in lines if line["shortcut"] and line["turned"] >= DECIDES and not apart]
-    return kept + [line for line in lines if not line["shortcut"] and (line["accuracy"] >= SOUND) != apart]
+    sound = [line for line in lines if not line["shortcut"] and line["classes"]]
+    return kept + [line for line in sound if (line["accuracy"] >= SOUND) != apart]
 
 
 def share(hits: Sequence[bool]) -> str:
@@ -261,6 +262,9 @@ def table(lines: Sequence[dict]) -> str:
     rows.append(
         f"\n{right}A search takes {np.median(seconds):.0f} s of processor (median), at most {max(seconds):.0f} s."
     )
+    mute = sum(line["searched"] and not line["classes"] for line in lines)
+    if mute:
+        rows.append(f"Of {mute} models no class could be judged: too few images, or units of them, are called so.")
     return "\n".join(rows)
 
 
