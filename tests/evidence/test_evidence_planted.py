@@ -324,3 +324,72 @@ def test_a_gain_holds_above_luck_and_fails_below_use(case):
 )
 def test_a_loss_holds_up_to_what_is_good_and_fails_above_what_is_bad(interval, verdict):
     assert limit(interval, 1, 2) == verdict
+
+
+class AllOrNothing(nn.Module):
+    """Class 1 is sure as soon as a quarter of the patch is bright, like a saturated transformer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 1)
+        self.gate = nn.Parameter(torch.from_numpy(MASK).float()[None, None])
+        with torch.no_grad():
+            self.conv.weight.fill_(1 / 3)
+            self.conv.bias.zero_()
+
+    def forward(self, x):
+        share = ((self.conv(x) > 0.6) * self.gate).sum((1, 2, 3)) / self.gate.sum()
+        score = 5 * (4 * share).clamp(max=1) + 0 * self.conv(x).sum((1, 2, 3))
+        return torch.stack([torch.zeros_like(score), score], 1)
+
+
+def test_a_map_whose_places_suffice_does_not_fail_because_none_of_them_is_needed():
+    """Most of the patch marked, the rest last of all: the score stays until that last scrap is gone."""
+    pixels = np.full((EDGE, EDGE), 60, np.uint8)
+    pixels[MASK] = 230
+    net, image = wrap(AllOrNothing()), Image.fromarray(np.repeat(pixels[..., None], 3, 2))
+    most, scrap = MASK.copy(), MASK.copy()
+    most[:, 33:43] = False
+    scrap &= ~most
+    values = np.where(most, 1.0, np.where(scrap, -9.0, 0.0))[None]
+    right = with_values(attribute(net, image, "occlusion", 1), values)
+    card = assess(net, image, right, checks=["deletion", "insertion"])
+    assert card["insertion"].verdict == "holds"
+    assert card["deletion"].verdict == "doubtful"
+    assert card["deletion"].low < 0
+    assert "others may do so too" in card["deletion"].reason
+    assert assess(net, image, right, checks=["deletion"])["deletion"] == card["deletion"], "whatever else is asked"
+    moved = assess(net, image, with_values(right, np.roll(values, (-60, 54), (1, 2))), checks=["deletion", "insertion"])
+    assert "fails" in moved.verdicts.values()
+    assert "holds" not in moved.verdicts.values()
+
+
+def test_removed_regions_are_replaced_by_what_an_image_file_can_hold(true_map, clf):
+    """Between whole grey levels a model that was built to deceive is another one."""
+    from workbench.evidence.case import BUDGETS, Case, Meter
+
+    case = Case(clf, clf.input(IMAGE), true_map, None, (), BUDGETS["quick"], 0, Meter([0], None))
+    prep = clf.preprocessing
+    for fill, raw in zip(case.whole_fills, case.fills, strict=True):
+        levels = (fill.values[0].numpy() * np.array(prep.std)[:, None, None] + np.array(prep.mean)[:, None, None]) * 255
+        np.testing.assert_allclose(levels, levels.round(), atol=1e-3)
+        np.testing.assert_allclose(fill.values, raw.values, atol=0.51 / 255 / min(prep.std))
+
+
+def test_a_score_that_moves_less_than_any_decision_rests_on_no_place(clf, true_map):
+    net = OnPatch()
+    with torch.no_grad():
+        net.head.weight.mul_(2e-5)
+    card = assess(wrap(net), IMAGE, true_map, checks=["deletion", "insertion"])
+    assert set(card.verdicts.values()) == {"fails"}
+
+
+def test_a_map_that_hardly_foretells_more_than_a_uniform_one_fails(clf, true_map):
+    """Noise beside the patch; and the same map on the patch, whose forecasts are right."""
+    moved = np.roll(true_map.values, (-40, 40), axis=(1, 2))
+    wrong, right = (
+        assess(clf, IMAGE, with_values(true_map, values), checks=["infidelity"], budget="full")["infidelity"]
+        for values in (moved, true_map.values)
+    )
+    assert (wrong.verdict, right.verdict) == ("fails", "holds")
+    assert wrong.low > 0.85 * wrong.chance

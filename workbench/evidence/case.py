@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.attribution import CHUNK, METHODS, Attribution, Method, Score, attribute
+from workbench.attribution import CHUNK, METHODS, Attribution, Method, Score, ScoreKind, attribute
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models import BASELINES, Classifier, Input, untouched
@@ -20,9 +20,15 @@ from workbench.models import BASELINES, Classifier, Input, untouched
 COARSE_GRID = 8
 """Cells an edge of the coarse grid: about that of a network's last layer, so every method can fill it."""
 
+LEAST: Mapping[ScoreKind, float] = {"logit": 2e-3, "margin": 2e-3, "probability": 5e-4}
+"""The least change of a score that counts: it moves no probability by more than a twentieth of a percent."""
 QUIET = 0.2
 """Share of the largest change of the score that a fill must bring about to be heard: one that hardly changes the score
 at all removes nothing that the model reads."""
+
+FLAT = 1e-4
+"""Share of the score below which a change would be rounding error."""
+EVEN = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +83,15 @@ class Meter:
             self._report(sum(self._plan), sum(self._plan))
 
 
+FILLS = ("flat", "blur", "elsewhere")
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fill:
     """What can stand in the place of removed pixels.
 
     Attributes:
-        name: "flat", "blur" or "elsewhere".
+        name: One of `FILLS`.
         values: (1, C, H, W).
         words: What it is, to follow "with".
     """
@@ -106,6 +115,7 @@ class Case:
         seed: For everything that is drawn.
         meter: Takes note of evaluations.
         background: The images that the map compares with, for methods that need them.
+        replacing: Names of the fills that removed pixels are replaced with; all where empty.
         shared: What one check measured and another needs too.
     """
 
@@ -118,7 +128,8 @@ class Case:
     seed: int
     meter: Meter
     background: tuple[ImageItem, ...] | None = None
-    shared: dict[str, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
+    replacing: tuple[str, ...] = ()
+    shared: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def method(self) -> Method:
@@ -171,7 +182,32 @@ class Case:
         blur = torch.from_numpy(self.classifier.baseline("blur", self.ready))[None].to(self.classifier.device)
         half = self.x.shape[2] // 2, self.x.shape[3] // 2
         elsewhere = torch.roll(self.x, half, (2, 3))
-        return flat, Fill("blur", blur, "the blurred image"), Fill("elsewhere", elsewhere, "other places of the image")
+        all_of_them = (
+            flat,
+            Fill("blur", blur, "the blurred image"),
+            Fill("elsewhere", elsewhere, "other places of the image"),
+        )
+        return tuple(fill for fill in all_of_them if not self.replacing or fill.name in self.replacing)
+
+    @cached_property
+    def whole_fills(self) -> tuple[Fill, ...]:
+        """`fills` in whole grey levels of 255, as an image file has them.
+
+        Between those a model that was built to deceive can answer otherwise (Anders et al. 2020).
+        """
+        prep = self.classifier.preprocessing
+        mean, std = (
+            torch.tensor(numbers, dtype=torch.float32, device=self.x.device).view(-1, 1, 1)
+            for numbers in (prep.mean, prep.std)
+        )
+
+        def whole(values: Tensor) -> Tensor:
+            return (((values * std + mean) * 255).round() / 255 - mean) / std
+
+        return tuple(
+            fill if fill.name == "elsewhere" else dataclasses.replace(fill, values=whole(fill.values))
+            for fill in self.fills
+        )
 
     @cached_property
     def ranking(self) -> NDArray[np.float32]:
@@ -193,6 +229,14 @@ class Case:
     def generator(self, salt: int) -> np.random.Generator:
         """Random numbers for one purpose, whatever other checks were done before."""
         return np.random.default_rng([self.seed, salt])
+
+    def stays(self, span: float) -> bool:
+        """Whether a range of scores is none: rounding errors, or less than would matter to any decision.
+
+        What an anomaly model gives has units of its own, of which no least change is known.
+        """
+        least = 0.0 if self.classifier.scored else LEAST[self.attribution.score]
+        return span <= max(FLAT * max(abs(self.ends[0]), EVEN), least)
 
     @property
     def aim(self) -> Score:

@@ -12,11 +12,11 @@ import numpy as np
 
 from workbench.attribution import METHODS, UNBELIEVABLE, Attribution, attribute
 from workbench.errors import InputError
+from workbench.evidence.case import EVEN, FLAT
 from workbench.evidence.contest import Bout, bout
 from workbench.evidence.entrants import LEAGUE_DECISIONS, Entrant, entrants_of
 from workbench.evidence.league_null import by_chance, by_random_weights, counted
 from workbench.evidence.league_order import REDRAWN, League
-from workbench.evidence.removal import EVEN, FLAT
 from workbench.files import KINDS, key, read_value, write_value
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions, drawn_decisions, explained_by_default, units_by_name

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.evidence.case import QUIET, Case, Fill
-from workbench.evidence.finding import Outcome, advantage
+from workbench.evidence.case import EVEN, QUIET, Case, Fill
+from workbench.evidence.finding import Outcome, Verdict, advantage
 from workbench.texts import chosen, directed
 
-FLAT = 1e-4
-"""Share of the scores below which a change would be rounding error."""
 USEFUL_AREA = 0.05
 """Area gap as a share of the score's range. A perfect map gains about half the range on a random order: a tenth of that
 is not worth looking at, however surely it was measured."""
@@ -24,8 +22,7 @@ GRAIN = 1 / 32
 """Standard deviation of the Gaussian that joins the map's pixels into regions, as a share of the longer edge. Single
 pixels that are removed make edges and speckle of their own, to which a model reacts wherever they lie."""
 COMMON = 0.25
-"""Share of random orders that do as well as the map from which it is no better than luck."""
-EVEN = 1e-12
+"""Share of random orders that do as well as the map, above which it is no better than luck."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,28 +98,82 @@ def deletion(case: Case) -> Outcome:
     """The score while regions are removed, those that speak for it most first (after Petsiuk et al. 2018).
 
     Each of the case's fills replaces them once. The map holds where its largest gain over the fills is useful and beats
-    the largest gain of every random order, and fails where it gains too little with every fill, or where many random
-    orders do as well: a fill may leave what the model reads, or put something there, and then says nothing about the
-    map.
+    the largest gain of every random order. It gains nothing where that is too little with every fill, or where many
+    random orders do as well: a fill may leave what the model reads, or put something there, and then says nothing about
+    the map. It fails where it gains nothing and does not hold in `insertion` either: of a score that is all or nothing,
+    as a saturated transformer's is, no part may be needed although each suffices, or none suffice although all are
+    needed.
     """
-    return _verdict(case, deleting=True)
+    return _outcome(case, deleting=True)
 
 
 def insertion(case: Case) -> Outcome:
     """The score while regions are put in, those that speak for it most first; fills and verdict as of `deletion`."""
-    return _verdict(case, deleting=False)
+    return _outcome(case, deleting=False)
 
 
-def _verdict(case: Case, *, deleting: bool) -> Outcome:
+@dataclasses.dataclass(frozen=True)
+class Gains:
+    """What one direction comes to by itself.
+
+    Attributes:
+        verdict: As if there were no other.
+        best: The fill with which the map gains most.
+        others: The other fills to which the score reacts.
+        luck: (orders,), the largest gain of each random order.
+    """
+
+    verdict: Verdict
+    best: Curves
+    others: list[Curves]
+    luck: NDArray[np.float64]
+
+
+def _outcome(case: Case, *, deleting: bool) -> Outcome:
     if case.ranking.min() == case.ranking.max():
         return Outcome("The map is constant: it marks no place to begin with.")
-    order = order_of(regions(case.ranking), case.generator(2))
-    made = [_curves(case, fill, order, deleting=deleting) for fill in case.fills]
+    made = _gains(case, deleting=deleting)
+    if isinstance(made, Outcome):
+        return made
+    best, budget, verdict, also = made.best, case.budget, made.verdict, ""
+    if verdict == "fails":
+        other = _gains(case, deleting=not deleting)
+        if isinstance(other, Gains) and other.verdict == "holds":
+            verdict = "doubtful"
+            also = (
+                " Shown alone, these regions do carry the decision: others may do so too, so that none is needed."
+                if deleting
+                else " Without these regions the decision is lost: the model needs them, and others too."
+            )
+    low, high = best.gain - float(made.luck.max()), best.gain - float(made.luck.min())
+    curves = {
+        "share": shares(budget.steps),
+        "map": best.map,
+        "random_share": shares(budget.steps)[[0, *budget.marks, budget.steps]],
+        "random": best.random.copy(),
+        "luck": made.luck,
+    }
+    reason = _reason(best, made.others, (low, high), deleting=deleting) + also
+    return Outcome(reason, verdict, best.gain, (low, high), 0.0, curves)
+
+
+def _gains(case: Case, *, deleting: bool) -> Gains | Outcome:
+    """One direction, computed once for a case; an outcome where there is nothing to compare."""
+    name = f"gains, deleting {deleting}"
+    if name not in case.shared:
+        order = order_of(regions(case.ranking), case.generator(2))
+        made = [_curves(case, fill, order, deleting=deleting) for fill in case.whole_fills]
+        case.shared[name] = _compared(case, made)
+    result: Gains | Outcome = case.shared[name]
+    return result
+
+
+def _compared(case: Case, made: list[Curves]) -> Gains | Outcome:
     widest = max(made, key=lambda curves: curves.span)
     if not np.isfinite([curves.span for curves in made]).all():
         return Outcome("The score is not a number once some of the image is replaced, so no curve can be drawn.")
-    if widest.span <= FLAT * max(abs(case.ends[0]), EVEN):
-        words = ", ".join(fill.words for fill in case.fills)
+    if case.stays(widest.span):
+        words = ", ".join(fill.words for fill in case.whole_fills)
         return Outcome(
             f"The score stays at {case.ends[0]:.4g} whatever is replaced ({words}): it rests on no place that the map"
             " could mark.",
@@ -133,20 +184,11 @@ def _verdict(case: Case, *, deleting: bool) -> Outcome:
     heard = [curves for curves in made if curves.span >= QUIET * widest.span]
     best = max(heard, key=lambda curves: curves.gain)
     luck = np.max([curves.gains for curves in heard], axis=0)
-    low, high = best.gain - float(luck.max()), best.gain - float(luck.min())
+    low = best.gain - float(luck.max())
     verdict = advantage(best.gain, low=low, top=max(curves.top for curves in heard), chance=0.0, useful=USEFUL_AREA)
-    if float((luck >= best.gain).mean()) >= COMMON:
+    if float((luck >= best.gain).mean()) > COMMON:
         verdict = "fails"
-    budget = case.budget
-    curves = {
-        "share": shares(budget.steps),
-        "map": best.map,
-        "random_share": shares(budget.steps)[[0, *budget.marks, budget.steps]],
-        "random": best.random.copy(),
-        "luck": luck,
-    }
-    reason = _reason(best, [c for c in heard if c is not best], (low, high), deleting=deleting)
-    return Outcome(reason, verdict, best.gain, (low, high), 0.0, curves)
+    return Gains(verdict, best, [curves for curves in heard if curves is not best], luck)
 
 
 def _reason(best: Curves, others: list[Curves], ends: tuple[float, float], *, deleting: bool) -> str:

@@ -22,6 +22,9 @@ SAME = 0.5
 """Rank correlation above which two maps count as alike: then they share more than a quarter of the variance of their
 ranks. Adebayo et al. 2018 draw the correlation without a threshold; a method that follows the weights falls close to
 zero there, and guided backprop and its like stay far above this."""
+STUCK = 0.8
+"""Rank correlation above which a map fails: no right map of a planted network comes near it, and maps that take nothing
+from the weights reach 1 (`bench_card.py`, even seeds)."""
 REPRODUCED = 0.9
 """Least cosine of the map with its recomputation: another device's rounding stays far above, another map far below."""
 STEADY = 0.5
@@ -67,7 +70,7 @@ def randomisation(case: Case) -> Outcome:
         f" {interval[0]:.2f} to {interval[1]:.2f})."
     )
     curves = {"layers": np.array([0, *counts]), "pixels": np.array(by_pixel), "grid": np.array(by_cell)}
-    return Outcome(reason, limit(interval, SAME, SAME), value, interval, 0.0, curves)
+    return Outcome(reason, limit(interval, SAME, STUCK), value, interval, 0.0, curves)
 
 
 def _cascade(case: Case, private: Classifier, layers: list[nn.Module]) -> tuple[list[int], list[float], list[float]]:
