@@ -181,11 +181,11 @@ def test_evidence_shows_each_verdict_and_what_the_card_comes_to():
     ]
     card = Evidence(tuple(findings), "saliency", 0, "0" * 64, "quick", 7)
     text, reader = card._repr_html_(), read(card)
-    assert "Do not rely on it here (1 of 2 checks hold)" in text
+    assert "Do not rely on it here (its one check does not hold)" in text
     assert [line[:4] for line in reader.lines[-3:]] == [
-        ["completeness", "holds", "0.5 (0.25 to 0.75)", "0.125"],
+        ["completeness (a property, not counted)", "holds", "0.5 (0.25 to 0.75)", "0.125"],
         ["deletion", "fails", "0.5 (0.25 to 0.75)", "0.125"],
-        ["sensitivity (not counted)", "doubtful", "0.5 (0.25 to 0.75)", "0.125"],
+        ["sensitivity (a property, not counted)", "doubtful", "0.5 (0.25 to 0.75)", "0.125"],
     ]
 
 

@@ -15,8 +15,22 @@ if TYPE_CHECKING:
     from workbench.evidence.league_run import league
     from workbench.evidence.league_words import league_result, league_rows, league_sentence
     from workbench.evidence.location import agreement
+    from workbench.evidence.other_settings import Stubbornness, stubbornness
     from workbench.evidence.planted import ErrorRates, error_rates
-    from workbench.evidence.reliance import LEAN, LITTLE, NOT_RELIED_ON, UNCOUNTED, Evidence, Rating, in_sum, rating
+    from workbench.evidence.reliance import (
+        LEAN,
+        LITTLE,
+        NOT_RELIED_ON,
+        OF_PLACE,
+        PROPERTIES,
+        UNCOUNTED,
+        VETO,
+        Evidence,
+        Rating,
+        in_sum,
+        rating,
+        tone_of,
+    )
 
 __getattr__ = handed_on(
     __name__,
@@ -29,7 +43,9 @@ __getattr__ = handed_on(
         "location": "agreement",
         "accord": "reading",
         "planted": "ErrorRates error_rates",
-        "reliance": "LEAN LITTLE NOT_RELIED_ON UNCOUNTED Evidence Rating in_sum rating",
+        "reliance": "LEAN LITTLE NOT_RELIED_ON OF_PLACE PROPERTIES UNCOUNTED VETO Evidence Rating in_sum rating"
+        " tone_of",
+        "other_settings": "Stubbornness stubbornness",
         "league_order": "League Standing Standings standings",
     },
 )

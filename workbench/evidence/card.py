@@ -67,7 +67,9 @@ _TABLE = (
         {
             "holds": "The values account for the whole score: none is missing and none is invented.",
             "doubtful": "The values account for the score only roughly: read large areas, not single values.",
-            "fails": "The values do not add up to the score: this map is wrong or too coarse, so do not rely on it.",
+            "fails": (
+                "The values do not add up to the score: do not read them as amounts. The places may still be right."
+            ),
         },
         "Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks",
         faithfulness.completeness,
@@ -83,7 +85,8 @@ _TABLE = (
                 "Removing what the map marks does not clearly do more than removing random places: look at the curves."
             ),
             "fails": (
-                "Removing what the map marks does no more than removing random places: the model does not need them."
+                "Removing what the map marks does no more than removing random places: the model does not need them,"
+                " and they do not suffice."
             ),
         },
         _PETSIUK,
@@ -100,7 +103,8 @@ _TABLE = (
                 "Showing what the map marks does not clearly do more than showing random places: look at the curves."
             ),
             "fails": (
-                "Showing what the map marks does no more than showing random places: they do not carry the decision."
+                "Showing what the map marks does no more than showing random places: they do not carry the decision,"
+                " and are not needed for it."
             ),
         },
         _PETSIUK,
@@ -112,10 +116,7 @@ _TABLE = (
         "Model randomisation",
         "Does the map change when the model's weights are replaced by random ones?",
         {
-            "holds": (
-                "The map changes with the model: it shows what the model has learnt, not only what the image looks"
-                " like."
-            ),
+            "holds": "The map changes with the model, as it must; maps that are wrong for another reason do so too.",
             "doubtful": "The map partly stays when the weights are random: some of it only repeats the image.",
             "fails": "The map does not depend on what this model has learnt, or it belongs to another model.",
         },
@@ -143,7 +144,7 @@ _TABLE = (
         {
             "holds": "The map stays the same on images that look the same.",
             "doubtful": "Details of the map change with imperceptible noise: read large areas only.",
-            "fails": "Imperceptible noise gives another map: its details say nothing about the part in the image.",
+            "fails": "Imperceptible noise gives another map: do not read its details. The places may still be right.",
         },
         _YEH,
         stability.sensitivity,
@@ -156,7 +157,7 @@ _TABLE = (
         {
             "holds": "The map predicts what covering a spot does to the score.",
             "doubtful": "The map predicts what covering a spot does only poorly: do not read its values as amounts.",
-            "fails": "The map predicts what covering a spot does worse than a uniform map.",
+            "fails": "The map predicts what covering a spot does hardly better than a uniform map, or worse.",
         },
         _YEH,
         faithfulness.infidelity,
@@ -247,7 +248,7 @@ def assess(
     Example:
         >>> card = wb.assess(clf, item, att, checks=["randomisation"])
         >>> card["randomisation"].meaning
-        'The map changes with the model: it shows what the model has learnt, not only what the image looks like.'
+        'The map changes with the model, as it must; maps that are wrong for another reason do so too.'
     """
     findings = examine(
         classifier,
@@ -273,11 +274,13 @@ def examine(
     background: Iterable[ImageItem] | None = None,
     budget: Literal["quick", "full"] = "quick",
     seed: int = 0,
+    fills: Sequence[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Iterator[Finding]:
     """`assess`, one finding at a time: arguments are checked at once, and nothing is locked between findings.
 
-    Arguments and errors as of `assess`; the mask is (H, W).
+    Arguments and errors as of `assess`; the mask is (H, W), and `fills` says what may replace removed regions: "flat",
+    "blur" or "elsewhere", all of them where missing.
     """
     if strange := sorted(set(checks or ()) - CHECKS.keys()):
         raise InputError(f"There is no check {strange[0]!r}: choose from {', '.join(CHECKS)}.")
@@ -296,6 +299,7 @@ def examine(
         seed=seed,
         meter=Meter(plan, on_progress),
         background=None if background is None else tuple(getattr(background, "background", background)),
+        replacing=tuple(fills or ()),
     )
     _fitting(case)
     plan += [check.evaluations(case) for check in chosen]

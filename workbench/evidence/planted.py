@@ -23,12 +23,16 @@ class ErrorRates:
     """How often a check, or any check of a card, errs on planted maps; intervals allow for maps of one network.
 
     Attributes:
-        passed: Of wrong maps, those that did not fail.
+        passed: Of wrong maps, those that did not fail: of a card, in no check that counts and not by its veto.
         failing: Of right maps, those that failed.
+        leant: Of wrong maps, those that a card says to lean on; None of a single check.
+        trusted: Of right maps, those that a card says to lean on; None of a single check.
     """
 
     passed: Rate
     failing: Rate
+    leant: Rate | None = None
+    trusted: Rate | None = None
 
 
 def version() -> int:
@@ -57,7 +61,10 @@ def error_rates(check: str | None = None, family: str | None = None) -> ErrorRat
         return None
     chosen = [one for one in networks if family in (None, one["family"])]
     counts = [one["card"] if check is None else one["checks"].get(check, {}) for one in chosen]
-    return ErrorRates(_rate(counts, "passed", "wrong"), _rate(counts, "failing", "right"))
+    passed, failing = _rate(counts, "passed", "wrong"), _rate(counts, "failing", "right")
+    if check is not None:
+        return ErrorRates(passed, failing)
+    return ErrorRates(passed, failing, _rate(counts, "leant", "wrong"), _rate(counts, "trusted", "right"))
 
 
 @cache

@@ -10,14 +10,29 @@ from workbench.errors import InputError
 from workbench.evidence.finding import Finding, Verdict
 from workbench.texts import panel, panel_chip, panel_rows
 
-DECIDING = ("completeness", "randomisation", "repeatability")
-"""Checks without which a map is not one of this model's score at all: failing one, it is not to be relied on."""
-UNCOUNTED = ("relevance_mass", "relevance_rank", "pointing", "sensitivity")
-"""Checks that say nothing for or against a map. A faithful map of a model that looks at the wrong place must fail those
-of its place; and wrong maps hold their ground under imperceptible noise as well as right ones (`bench_card.py`)."""
-ENOUGH = 3
+VETO = "randomisation"
+"""A check that speaks against a map where it fails, and otherwise says nothing: wrong maps that are made of the weights
+change with them like right ones (`bench_card.py`)."""
+PROPERTIES = ("completeness", "repeatability", "sensitivity", "sparsity")
+"""What is known of a map beside whether it is right: wrong maps add up, come again and keep still as well as right ones
+(`bench_card.py`)."""
+OF_PLACE = ("relevance_mass", "relevance_rank", "pointing")
+"""Where the map lies: a faithful map of a model that looks at the wrong place must fail these."""
+UNCOUNTED = (*PROPERTIES, *OF_PLACE)
+"""Checks that say nothing for or against a map."""
+PROMISES: Mapping[str, str] = {
+    "completeness": "its values do not add up",
+    "repeatability": "another random seed gives another map",
+}
+"""What is said beside the word where such a property fails: then the map is leant on a little at most."""
+ENOUGH = 2
 """With fewer checks that apply, a map that holds them all is still leant on only a little."""
 LEAN, LITTLE, NOT_RELIED_ON, UNKNOWN = "Lean on it", "Lean on it a little", "Do not rely on it here", "Not known"
+NOTES: Mapping[str, str] = {
+    VETO: "counts only where it fails",
+    **dict.fromkeys(PROPERTIES, "a property, not counted"),
+    **dict.fromkeys(OF_PLACE, "about the model, not counted"),
+}
 VERDICT_TONES: Mapping[str, str] = {"holds": "good", "doubtful": "doubt", "fails": "bad"}
 
 
@@ -78,14 +93,20 @@ class Evidence:
         return panel(f"Evidence of the map by {METHODS[self.method].title}", facts, chip, table)
 
 
+def tone_of(finding: Finding) -> str:
+    """The colour of a verdict: none where it says nothing for or against the map."""
+    silent = finding.name in UNCOUNTED or (finding.name == VETO and finding.verdict != "fails")
+    return "plain" if silent else VERDICT_TONES.get(finding.verdict, "plain")
+
+
 def _line(finding: Finding) -> tuple[object, ...]:
     """What a card's table says of one finding."""
     word = finding.verdict
     figure = "" if finding.value is None else f"{finding.value:.3g}"
     if finding.low is not None and finding.high is not None:
         figure += f" ({finding.low:.3g} to {finding.high:.3g})"
-    tone = "plain" if finding.name in UNCOUNTED else VERDICT_TONES.get(word, "plain")
-    name = f"{finding.name} (not counted)" if finding.name in UNCOUNTED else finding.name
+    tone, note = tone_of(finding), NOTES.get(finding.name, "")
+    name = f"{finding.name} ({note})" if note else finding.name
     chance = "" if finding.chance is None else f"{finding.chance:.3g}"
     return name, panel_chip(word, tone), figure, chance, finding.reason, finding.meaning
 
@@ -98,13 +119,15 @@ class Rating:
         word: "Lean on it", "Lean on it a little", "Do not rely on it here" or "Not known".
         holds: How many of the counted checks hold.
         fails: How many of them fail; the others are doubtful.
-        counted: How many checks of the map apply, without those of `UNCOUNTED`.
+        counted: How many checks of the map apply, without those of `UNCOUNTED`, and `VETO` only where it fails.
+        but: What else is to be said, as that its values do not add up; else empty.
     """
 
     word: str
     holds: int
     fails: int
     counted: int
+    but: str = ""
 
     @property
     def tone(self) -> str:
@@ -114,34 +137,40 @@ class Rating:
     @property
     def sentence(self) -> str:
         """The word and the count behind it."""
+        but = f"; {self.but}" if self.but else ""
         if not self.counted:
-            return f"{self.word}: no check applies to it"
+            return f"{self.word}: no check applies to it{but}"
         if self.counted == 1:
-            return f"{self.word} (its one check {'holds' if self.holds else 'does not hold'})"
+            return f"{self.word} (its one check {'holds' if self.holds else 'does not hold'}{but})"
         if self.holds == self.counted:
-            return f"{self.word} (all {self.counted} checks hold)"
-        return f"{self.word} ({self.holds} of {self.counted} checks hold)"
+            return f"{self.word} ({'both' if self.counted == 2 else f'all {self.counted}'} checks hold{but})"
+        return f"{self.word} ({self.holds} of {self.counted} checks hold{but})"
 
 
 def rating(findings: Iterable[Finding]) -> Rating:
     """How far a map can be relied on.
 
-    It is not to be relied on where one of `DECIDING` fails, or no more checks hold than fail.
+    It is not to be relied on where a check fails that tells right maps from wrong ones, or none holds.
 
     Example:
         >>> rating(wb.assess(clf, item, att)).sentence
-        'Lean on it a little (2 of 4 checks hold)'
+        'Lean on it a little (1 of 2 checks hold)'
     """
-    verdicts = {f.name: f.verdict for f in findings if f.name not in UNCOUNTED and f.verdict != "not applicable"}
-    holds, fails = (sum(verdict == word for verdict in verdicts.values()) for word in ("holds", "fails"))
-    counted = len(verdicts)
+    answers = {f.name: f.verdict for f in findings if f.verdict != "not applicable"}
+    counted = {
+        name: verdict
+        for name, verdict in answers.items()
+        if name not in UNCOUNTED and (name != VETO or verdict == "fails")
+    }
+    holds, fails = (sum(verdict == word for verdict in counted.values()) for word in ("holds", "fails"))
+    but = " and ".join(words for name, words in PROMISES.items() if answers.get(name) == "fails")
     if not counted:
         word = UNKNOWN
-    elif holds <= fails or any(verdicts.get(name) == "fails" for name in DECIDING):
+    elif fails or not holds:
         word = NOT_RELIED_ON
     else:
-        word = LEAN if holds == counted >= ENOUGH else LITTLE
-    return Rating(word, holds, fails, counted)
+        word = LEAN if holds == len(counted) >= ENOUGH and not but else LITTLE
+    return Rating(word, holds, fails, len(counted), but)
 
 
 def in_sum(ratings: Mapping[str, Rating]) -> str:

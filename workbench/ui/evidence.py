@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from workbench.attribution import METHODS
-from workbench.ui import draw, gallery, results, url
+from workbench.ui import draw, gallery, results, stubborn, url
 from workbench.ui.progress import troubles
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView
@@ -20,13 +20,18 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from workbench.attribution import Attribution
-    from workbench.evidence import Check, Finding
+    from workbench.evidence import Check, Finding, Stubbornness
     from workbench.stats import Rate
 
     Cards = Mapping[str, Sequence[Finding]]
 
 BUDGETS = {"off": "Off", "quick": "Quick", "full": "Thorough"}
-VERDICT_CHIPS = {"holds": ("✓ holds", "good"), "doubtful": ("? doubtful", "doubt"), "fails": ("✕ fails", "bad")}
+VERDICT_WORDS = {"holds": "✓ holds", "doubtful": "? doubtful", "fails": "✕ fails"}
+PARTS = {
+    "counted": "Does it show what the model goes by?",
+    "properties": "Properties of this method's map: they do not tell whether it is right",
+    "places": "Where it lies: this says something about the model, and nothing for or against the map",
+}
 STRONG, PALE = "#12a594", "#8a9694"
 
 
@@ -66,8 +71,8 @@ def section(view: ImageView, attributions: Mapping[str, Attribution], lines: Map
         draw.meaning("evidence", "What is evidence?")
     if budget == "off":
         st.caption(
-            "Not checked yet. Quick and Thorough hold each map against the model: is it complete, does deleting what it"
-            " marks change the score, does it depend on the model?"
+            "Not checked yet. Quick and Thorough hold each map against the model: does removing what it marks change"
+            " the score, does showing it alone carry the decision, does the map hang on the model's weights?"
         )
     else:
         cards = {}
@@ -79,40 +84,45 @@ def section(view: ImageView, attributions: Mapping[str, Attribution], lines: Map
                     if method in lines:
                         _rate(lines[method], findings)
         if cards:
-            _conclude(cards)
+            maps = {method: attributions[method] for method in cards}
+            _conclude(cards, stubborn.known(view, maps, budget))
+            stubborn.section(view, maps, cards, budget)
     if len(attributions) > 1:
         _agreement(attributions)
 
 
-def _conclude(cards: Cards) -> None:
-    """The sum, the table, the figures behind it."""
+def _conclude(cards: Cards, asked: Mapping[str, Stubbornness]) -> None:
+    """The sum, the table, the figures behind it; with how often each verdict flips, where that was asked."""
     from workbench.evidence import in_sum, rating
 
     ratings = {METHODS[method].title: rating(findings) for method, findings in cards.items()}
     st.markdown(f"**{in_sum(ratings)}**")
     _errors()
-    st.html(_table(cards))
+    st.html(_table(cards, asked))
     spread = [f"{METHODS[m].title}: {f.reason}" for m, some in cards.items() for f in some if f.name == "sparsity"]
     st.caption("How spread out each map is, which is no check. " + plain(" ".join(spread), 1500))
     with st.expander("Figures, curves and sources", icon=":material/query_stats:"):
         for check in _shown(cards):
             _figures(check, {m: f for m, some in cards.items() for f in some if f.name == check.name})
-    facts = {method: [_plain(f) for f in findings] for method, findings in cards.items()}
+    facts: dict[str, object] = {method: [_plain(f) for f in findings] for method, findings in cards.items()}
+    if asked:
+        facts["under other settings"] = {method: made.rows for method, made in asked.items()}
     draw.download("Evidence (JSON)", lambda: json.dumps(facts, indent=2), "evidence.json", "evidence json")
 
 
 def _errors() -> None:
     """How often the card errs, beside its verdict."""
-    from workbench.evidence import error_rates
+    from workbench.evidence import LEAN, error_rates
 
     rates = error_rates()
-    if rates is None or not rates.passed.support:
+    if rates is None or not rates.passed.support or rates.leant is None or rates.trusted is None:
         st.caption(":material/help: Error rates not known for this version of the checks.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"How often this card errs: of {rates.passed.support:,} planted wrong maps {_in_words(rates.passed)} passed"
-            f" it; of {rates.failing.support:,} right maps {_in_words(rates.failing)} had a failing check."
+            f"How often this card errs: of {rates.passed.support:,} planted wrong maps {_in_words(rates.passed)} had no"
+            f' failing check, and {_in_words(rates.leant)} got "{LEAN}"; of {rates.failing.support:,} right maps'
+            f' {_in_words(rates.failing)} had a failing check, and {_in_words(rates.trusted)} got "{LEAN}".'
         )
         draw.meaning("card-errors", "What does this mean?")
 
@@ -137,31 +147,90 @@ def _error_note(check: str) -> str:
 
 
 def _shown(cards: Cards) -> list[Check]:
-    """The checks that apply to any of the maps, in order; those that are not counted last."""
-    from workbench.evidence import CHECKS, UNCOUNTED
+    """The checks that apply to any of the maps: those that count first, the veto last of them."""
+    from workbench.evidence import CHECKS, VETO
 
     there = {f.name for findings in cards.values() for f in findings if f.verdict != "not applicable"}
-    return sorted((check for name, check in CHECKS.items() if name in there), key=lambda check: check.name in UNCOUNTED)
+    parts = list(PARTS)
+    return sorted(
+        (check for name, check in CHECKS.items() if name in there),
+        key=lambda check: (parts.index(_part(check)), check.name == VETO),
+    )
 
 
-def _table(cards: Cards) -> str:
-    """Questions by methods as HTML, the rating below."""
-    from workbench.evidence import UNCOUNTED, rating
+def _part(check: Check) -> str:
+    """Which part of the table a check stands in."""
+    from workbench.evidence import OF_PLACE, PROPERTIES
+
+    return "properties" if check.name in PROPERTIES else "places" if check.name in OF_PLACE else "counted"
+
+
+def _table(cards: Cards, asked: Mapping[str, Stubbornness]) -> str:
+    """Questions by methods as HTML, the rating below those that count."""
+    from workbench.evidence import rating
 
     head = "".join(f'<th scope="col">{html.escape(METHODS[method].title)}</th>' for method in cards)
-    rows = []
+    ratings = "".join(
+        f"<td><strong>{html.escape(rating(findings).sentence)}</strong>{_turned(asked.get(method))}</td>"
+        for method, findings in cards.items()
+    )
+    parts: dict[str, list[str]] = {"counted": []}
     for check in _shown(cards):
-        verdicts = [next((f.verdict for f in some if f.name == check.name), "") for some in cards.values()]
-        chips = [gallery.chip(*VERDICT_CHIPS[v]) if v in VERDICT_CHIPS else "does not apply" for v in verdicts]
-        note = " (not counted)" if check.name in UNCOUNTED else ""
-        cells = "".join(f"<td>{chip}</td>" for chip in chips)
-        rows.append(f'<tr><th scope="row">{html.escape(check.question)}{note}</th>{cells}</tr>')
-    ratings = "".join(f"<td><strong>{rating(findings).sentence}</strong></td>" for findings in cards.values())
+        parts.setdefault(_part(check), []).append(_row(check, cards, asked))
+    parts["counted"].append(f'<tr><th scope="row">In sum</th>{ratings}</tr>')
+    body = "".join(
+        f'<tr><th scope="colgroup" colspan="{1 + len(cards)}"><strong>{PARTS[part]}</strong></th></tr>{"".join(rows)}'
+        for part, rows in parts.items()
+    )
     return (
         '<div class="wb-scroll" role="region" aria-label="Checks of each map" tabindex="0"><table class="wb-checks">'
-        f'<thead><tr><th scope="col">Question</th>{head}</tr></thead>'
-        f'<tbody>{"".join(rows)}<tr><th scope="row">In sum</th>{ratings}</tr></tbody></table></div>'
+        f'<thead><tr><th scope="col">Question</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
+
+
+def _row(check: Check, cards: Cards, asked: Mapping[str, Stubbornness]) -> str:
+    """One question, with how often its verdict errs, and the verdict on each map."""
+    from workbench.evidence import VETO, tone_of
+
+    cells = []
+    for method, findings in cards.items():
+        finding = next((f for f in findings if f.name == check.name), None)
+        if finding is None or finding.verdict not in VERDICT_WORDS:
+            cells.append("<td>does not apply</td>")
+            continue
+        flips = ""
+        if (made := asked.get(method)) and check.name in made.verdicts:
+            flipped, of = made.flips(check.name)
+            flips = f"<br><small>flips under {flipped} of {of}</small>" if of else ""
+        cells.append(f"<td>{gallery.chip(VERDICT_WORDS[finding.verdict], tone_of(finding))}{flips}</td>")
+    veto = (
+        " <small>(A veto: it counts where it fails, and says nothing where it holds.)</small>"
+        if check.name == VETO
+        else ""
+    )
+    question = f"{html.escape(check.question)}{veto}{_rarely(check)}"
+    return f'<tr><th scope="row">{question}</th>{"".join(cells)}</tr>'
+
+
+def _rarely(check: Check) -> str:
+    """How many planted maps a check failed, for beside its verdict."""
+    from workbench.evidence import error_rates
+
+    rates = error_rates(check.name)
+    if rates is None or not rates.passed.support or not rates.failing.support:
+        return ""
+    failed = rates.passed.support - rates.passed.count
+    return (
+        f"<br><small>Failed {failed:,} of {rates.passed.support:,} planted wrong maps and {rates.failing.count:,} of"
+        f" {rates.failing.support:,} right ones.</small>"
+    )
+
+
+def _turned(made: Stubbornness | None) -> str:
+    """Under how many other settings the word in sum is another."""
+    if made is None or not made.turns[1]:
+        return ""
+    return f"<br><small>another word under {made.turns[0]} of {made.turns[1]} other settings</small>"
 
 
 def _figures(check: Check, findings: Mapping[str, Finding]) -> None:
@@ -170,7 +239,7 @@ def _figures(check: Check, findings: Mapping[str, Finding]) -> None:
     with st.grid(3, min_column_width=210):
         for method, finding in findings.items():
             with st.container(key=f"finding-{check.name}-{method}"):
-                word = VERDICT_CHIPS[finding.verdict][0] if finding.verdict in VERDICT_CHIPS else "does not apply"
+                word = VERDICT_WORDS.get(finding.verdict, "does not apply")
                 st.markdown(f"{METHODS[method].title}: **{word}**. {plain(finding.reason, 600)}")
                 if finding.curves and "share" in finding.curves:
                     _curves(finding)

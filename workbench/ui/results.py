@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 def map_slot(view: ImageView, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]) -> Slot:
     """The place of a map."""
-    return slot("map", **view.model.identity, image=view.item.id, **_aim(view.images, method, aim, params))
+    return slot("map", **view.model.identity, image=view.item.id, **aim_of(view.images, method, aim, params))
 
 
-def _aim(images: ImageSet, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, object]:
+def aim_of(images: ImageSet, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, object]:
     """What a map of an image depends on beside model and image."""
     background = images.key if METHODS[method].background else None
     return {"method": method, "aim": aim, "settings": params, "background": background}
@@ -124,7 +124,7 @@ def _map_size(result: Attribution | str) -> int:
 def findings_slot(view: ImageView, explanation: Attribution, budget: str) -> Slot:
     """The place of what the checks find about a map."""
     target = {"target": explanation.target, "score": explanation.score}
-    aim = _aim(view.images, explanation.method, target, explanation.params)
+    aim = aim_of(view.images, explanation.method, target, explanation.params)
     facts = {"image": view.item.id, "mask": view.item.mask_id, "budget": budget}
     return slot("findings", **view.model.identity, **facts, **aim)
 
