@@ -32,7 +32,20 @@ METHODS_TRIED = (
     "layer_cam",
     "expected_gradients",
 )
-WRONG = ("noise", "clouds", "shifted", "other image", "other class", "other model", "edges", "centre", "faked")
+WRONG = (
+    "noise",
+    "clouds",
+    "shifted",
+    "other image",
+    "other class",
+    "other model",
+    "edges",
+    "centre",
+    "faked",
+    "blind CAM",
+)
+MOVING = ("colour", "texture")
+"""Cues whose place differs from image to image."""
 SLOTS = ("integrated_gradients", "input_x_gradient", "saliency", "grad_cam")
 """The methods whose place a wrong map takes."""
 SETTINGS: dict[str, dict[str, object]] = {"occlusion": {"window": 0.125}}
@@ -133,6 +146,11 @@ def _away(place: NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int]
     """A shift around the edges after which the place meets itself least, of twenty."""
     steps = [(int(rng.integers(EDGE)), int(rng.integers(EDGE))) for _ in range(20)]
     return min(steps, key=lambda step: int((np.roll(place, step, (0, 1)) & place).sum()))
+
+
+def far_before_gate(classifier: Classifier) -> str | None:
+    """The first layer of a network whose gate stands behind the last: Grad-CAM spreads over what is blinded later."""
+    return next((name for name in classifier.layers if name.startswith("heads")), None)
 
 
 def faked(classifier: Classifier, place: NDArray[np.bool_], image: NDArray[np.uint8], seed: int) -> Classifier:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -214,8 +215,11 @@ def trained(spec: Spec, folder: Path) -> Classifier:
         model.load_state_dict(torch.load(path, weights_only=True))
     elif spec.cue != "nothing":
         _train(model, spec)
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), path)
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")  # another worker may read it meanwhile
+        torch.save(model.state_dict(), part)
+        part.replace(path)
     return wrapped(model.eval())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.evidence import CHECKS
+from workbench.evidence import CHECKS, LEAN, UNCOUNTED, Finding, rating
 from workbench.evidence.planted import version
 from workbench.stats import auc, share
 
@@ -25,13 +25,19 @@ ORIENTED: dict[str, Callable[[list[float]], float]] = {
 
 
 def failed(row: Row) -> bool:
-    """Whether any check of the card fails."""
-    return any(finding[0] == "fails" for finding in row["findings"].values())
+    """Whether any check fails that counts, or the veto."""
+    return any(finding[0] == "fails" for name, finding in row["findings"].items() if name not in UNCOUNTED)
 
 
 def passed(row: Row) -> bool:
     """Whether no check of the card fails."""
     return not failed(row)
+
+
+def leant(row: Row) -> bool:
+    """Whether the card says to lean on the map."""
+    told = [Finding(name, f[0], *f[1:5], "", "", "") for name, f in row["findings"].items()]
+    return rating(told).word == LEAN
 
 
 def says(name: str, *verdicts: str) -> Callable[[Row], bool]:
@@ -59,7 +65,10 @@ def table(rows: list[Row]) -> str:
     right, wrong = ([row for row in rows if row["truth"] == truth] for truth in ("right", "wrong"))
     lines = [
         f"{len(rows)} maps: {len(right)} right, {len(wrong)} wrong, the others between",
+        "",
         f"whole card: nothing fails, wrong map {rate(wrong, passed)}; something fails, right map {rate(right, failed)}",
+        "",
+        f"leant on: wrong maps {rate(wrong, leant)}; right maps {rate(right, leant)}",
         "",
         "| check | fails, right map | does not fail, wrong map | holds, right | holds, wrong | ROC AUC |",
         "|---|---|---|---|---|---|",
@@ -78,7 +87,8 @@ def table(rows: list[Row]) -> str:
         lines += ["", f"| {key} | nothing fails, wrong | fails, right | failing checks, right |", "|---|---|---|---|"]
         for value in dict.fromkeys(row[key] for row in rows):
             r, w = ([row for row in some if row[key] == value] for some in (right, wrong))
-            which = [name for row in r for name, f in row["findings"].items() if f[0] == "fails"]
+            failing = [name for row in r for name, f in row["findings"].items() if f[0] == "fails"]
+            which = [name for name in failing if name not in UNCOUNTED]
             counts = ", ".join(f"{name} {which.count(name)}" for name in dict.fromkeys(which))
             lines.append(f"| {value} | {rate(w, passed)} | {rate(r, failed)} | {counts} |")
     return "\n".join(lines)
@@ -90,8 +100,40 @@ def area(name: str, right: list[Row], wrong: list[Row]) -> str:
     if name not in ORIENTED or not rows:
         return ""
     scores = [ORIENTED[name](row["findings"][name]) for row in rows]
-    figure = auc(scores, [row["truth"] == "right" for row in rows], units=units(rows))
+    return in_words(auc(scores, [row["truth"] == "right" for row in rows], units=units(rows)))
+
+
+def in_words(figure: Any) -> str:
+    """An area with its interval; empty where there is none."""
     return "" if figure.value is None else f"{figure.value:.3f} ({figure.low:.3f}-{figure.high:.3f})"
+
+
+def beside_quantus(rows: list[Row]) -> str:
+    """Each matching metric of Quantus beside our check, by the area under the ROC curve, on the maps that both answer.
+
+    A check of ours that does not tell right maps from wrong ones is no better for it: both figures are told.
+    """
+    from card_quantus import MATCHES
+
+    lines = ["| metric of Quantus | its area | our check | its area | maps |", "|---|---|---|---|---|"]
+    above = 0
+    judged = [row for row in rows if row["truth"] in ("right", "wrong")]
+    for metric, (check, sign) in MATCHES.items():
+        both = [
+            row for row in judged if metric in row["quantus"] and row["findings"].get(check, ["", None])[1] is not None
+        ]
+        theirs = [sign * row["quantus"][metric] for row in both]
+        ours = [ORIENTED[check](row["findings"][check]) for row in both]
+        figures = [
+            auc(scores, [row["truth"] == "right" for row in both], units=units(both)) for scores in (theirs, ours)
+        ]
+        values = [figure.value for figure in figures]
+        if None not in values:
+            above += values[1] > values[0]  # type: ignore[operator]
+        words = [in_words(figure) for figure in figures]
+        lines.append(f"| {metric} | {words[0]} | {check} | {words[1]} | {len(both)} |")
+    networks = len(set(units(judged).tolist()))
+    return "\n".join([*lines, "", f"Ours is above in {above} of {len(MATCHES)}, on {networks} networks."])
 
 
 def asset(rows: list[Row]) -> dict[str, Any]:
@@ -104,9 +146,11 @@ def asset(rows: list[Row]) -> dict[str, Any]:
             those = [row for row in some if name in row["findings"] and name != "sparsity"]
             if those:
                 checks[name] = counts(those, says(name, "fails"))
-        networks.append(
-            dict(zip(("family", "cue", "seed"), spec, strict=True)) | {"card": counts(some, failed), "checks": checks}
-        )
+        card = counts(some, failed) | {
+            "leant": sum(leant(row) for row in some if row["truth"] == "wrong"),
+            "trusted": sum(leant(row) for row in some if row["truth"] == "right"),
+        }
+        networks.append(dict(zip(("family", "cue", "seed"), spec, strict=True)) | {"card": card, "checks": checks})
     return {"version": version(), "networks": networks}
 
 

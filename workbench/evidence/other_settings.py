@@ -21,7 +21,7 @@ BY_REMOVAL = ("deletion", "insertion", "infidelity")
 JUDGED = (*BY_REMOVAL, "randomisation")
 """Checks whose verdict says something about the map, and so is asked again."""
 MORE_SEEDS = 2
-WORDS: Mapping[Kind, str] = {
+SETTING_WORDS: Mapping[Kind, str] = {
     "replacement": "Removed regions replaced only with: {}",
     "draws": "Other random orders, squares and weights: seed {}",
     "map seed": "The map with another seed: {}",
@@ -53,7 +53,7 @@ class Trial:
     @property
     def setting(self) -> str:
         """In words."""
-        return WORDS[self.kind].format(_FILL_WORDS.get(self.value, self.value))
+        return SETTING_WORDS[self.kind].format(_FILL_WORDS.get(self.value, self.value))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,7 +28,7 @@ PROMISES: Mapping[str, str] = {
 ENOUGH = 2
 """With fewer checks that apply, a map that holds them all is still leant on only a little."""
 LEAN, LITTLE, NOT_RELIED_ON, UNKNOWN = "Lean on it", "Lean on it a little", "Do not rely on it here", "Not known"
-NOTES: Mapping[str, str] = {
+CHECK_NOTES: Mapping[str, str] = {
     VETO: "counts only where it fails",
     **dict.fromkeys(PROPERTIES, "a property, not counted"),
     **dict.fromkeys(OF_PLACE, "about the model, not counted"),
@@ -105,7 +105,7 @@ def _line(finding: Finding) -> tuple[object, ...]:
     figure = "" if finding.value is None else f"{finding.value:.3g}"
     if finding.low is not None and finding.high is not None:
         figure += f" ({finding.low:.3g} to {finding.high:.3g})"
-    tone, note = tone_of(finding), NOTES.get(finding.name, "")
+    tone, note = tone_of(finding), CHECK_NOTES.get(finding.name, "")
     name = f"{finding.name} ({note})" if note else finding.name
     chance = "" if finding.chance is None else f"{finding.chance:.3g}"
     return name, panel_chip(word, tone), figure, chance, finding.reason, finding.meaning

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BUDGETS = {"off": "Off", "quick": "Quick", "full": "Thorough"}
 VERDICT_WORDS = {"holds": "✓ holds", "doubtful": "? doubtful", "fails": "✕ fails"}
-PARTS = {
+TABLE_PARTS = {
     "counted": "Does it show what the model goes by?",
     "properties": "Properties of this method's map: they do not tell whether it is right",
     "places": "Where it lies: this says something about the model, and nothing for or against the map",
@@ -151,7 +151,7 @@ def _shown(cards: Cards) -> list[Check]:
     from workbench.evidence import CHECKS, VETO
 
     there = {f.name for findings in cards.values() for f in findings if f.verdict != "not applicable"}
-    parts = list(PARTS)
+    parts = list(TABLE_PARTS)
     return sorted(
         (check for name, check in CHECKS.items() if name in there),
         key=lambda check: (parts.index(_part(check)), check.name == VETO),
@@ -179,7 +179,8 @@ def _table(cards: Cards, asked: Mapping[str, Stubbornness]) -> str:
         parts.setdefault(_part(check), []).append(_row(check, cards, asked))
     parts["counted"].append(f'<tr><th scope="row">In sum</th>{ratings}</tr>')
     body = "".join(
-        f'<tr><th scope="colgroup" colspan="{1 + len(cards)}"><strong>{PARTS[part]}</strong></th></tr>{"".join(rows)}'
+        f'<tr><th scope="colgroup" colspan="{1 + len(cards)}"><strong>{TABLE_PARTS[part]}</strong></th></tr>'
+        + "".join(rows)
         for part, rows in parts.items()
     )
     return (
