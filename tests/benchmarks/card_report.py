@@ -12,6 +12,7 @@ from workbench.evidence.planted import version
 from workbench.stats import auc, share
 
 Row = dict[str, Any]
+ENOUGH_NETWORKS = 20
 ORIENTED: dict[str, Callable[[list[float]], float]] = {
     "completeness": lambda f: -f[1],
     "deletion": lambda f: f[1],
@@ -32,6 +33,12 @@ def failed(row: Row) -> bool:
 def passed(row: Row) -> bool:
     """Whether no check of the card fails."""
     return not failed(row)
+
+
+def moved(rows: list[Row]) -> list[Row]:
+    """Those of networks whose score moves at all on their image: one that did not learn its cue reads nothing there,
+    and its card says so."""
+    return [row for row in rows if row["findings"].get("deletion", ["", None, None])[2] is not None]
 
 
 def leant(row: Row) -> bool:
@@ -67,6 +74,9 @@ def table(rows: list[Row]) -> str:
         f"{len(rows)} maps: {len(right)} right, {len(wrong)} wrong, the others between",
         "",
         f"whole card: nothing fails, wrong map {rate(wrong, passed)}; something fails, right map {rate(right, failed)}",
+        "",
+        f"of networks whose score moves on something: nothing fails, wrong map {rate(moved(wrong), passed)}; something"
+        f" fails, right map {rate(moved(right), failed)}",
         "",
         f"leant on: wrong maps {rate(wrong, leant)}; right maps {rate(right, leant)}",
         "",
@@ -133,7 +143,8 @@ def beside_quantus(rows: list[Row]) -> str:
         words = [in_words(figure) for figure in figures]
         lines.append(f"| {metric} | {words[0]} | {check} | {words[1]} | {len(both)} |")
     networks = len(set(units(judged).tolist()))
-    return "\n".join([*lines, "", f"Ours is above in {above} of {len(MATCHES)}, on {networks} networks."])
+    few = "" if networks >= ENOUGH_NETWORKS else " That is too few to say which is better."
+    return "\n".join([*lines, "", f"Ours is above in {above} of {len(MATCHES)}, on {networks} networks.{few}"])
 
 
 def asset(rows: list[Row]) -> dict[str, Any]:
