@@ -99,3 +99,4 @@ def test_classes_that_no_image_shows_are_not_said_to_be_moved() -> None:
     result = reordered(predicted(names, labels, calls))
     assert result is not None
     assert result.moved == (("a", "b"), ("b", "a"))
+    assert reordered(predicted(names[:3], *drawn(("a", "c"), ("c", "b", "a"), 1, 60))).cause == ""

@@ -123,6 +123,8 @@ def _cause(names: Sequence[str], seen: Mapping[int, str]) -> str:
     """What is known to order names so, by what the outputs of the classes that are there mean."""
     if len(names) == 2:
         return " (the two are the other way round)"
+    if len(seen) < 3:  # every order fits two of several
+        return ""
     orders = {
         " (sorted as text, where 10 stands before 2, as torchvision's ImageFolder sorts folders)": sorted(names),
         " (sorted by their numbers, not as text)": sorted(names, key=_natural),
