@@ -1,7 +1,7 @@
 """How near the estimates of Drift come without labels, and when they are not shown, on simulated and on real images.
 
     python tests/benchmarks/bench_estimates.py OUT.jsonl [--tiles FOLDER] [--sources A,B] [--cases N] [--first CASE]
-        [--workers N] [--minutes M] [--write]
+        [--workers N] [--minutes M] [--write] [--also FILE ...]
 
 Each line of OUT is one shift: what `workbench drift` estimates of the new images, its doubts, and what their labels
 say. The reference and the new images are never of the same photograph or module, and the model, a logistic head on the
@@ -261,6 +261,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--write", action="store_true", help="keep the tables in RESULTS-estimates.md")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], help="cases of earlier runs that are kept too")
     given = parser.parse_args()
     end, sources = time.monotonic() + 60 * given.minutes, given.sources.split(",")
     past = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
@@ -279,7 +280,7 @@ def main() -> None:
                 pool.terminate()
                 break
     if given.write:
-        write(given.out)
+        write(given.out, *given.also)
 
 
 if __name__ == "__main__":
