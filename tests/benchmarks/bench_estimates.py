@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from estimates_report import write
+from estimates_report import tables, write
 from numpy.typing import NDArray
 
 PLAIN = ("mild", "mild", "mild", "none", "severe")
@@ -253,7 +253,7 @@ def tasks(sources: list[str], first: int, count: int) -> Iterator[tuple[str, str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, nargs="?", help="without one a few simulated cases are shown")
     parser.add_argument("--tiles", default="")
     parser.add_argument("--sources", default="modules,cells")
     parser.add_argument("--cases", type=int, default=80)
@@ -263,6 +263,9 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="keep the tables in RESULTS-estimates.md")
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="cases of earlier runs that are kept too")
     given = parser.parse_args()
+    if given.out is None:
+        print(tables([json.loads(run(("simulated", "mild", number, "", ""))) for number in range(10)]))
+        return
     end, sources = time.monotonic() + 60 * given.minutes, given.sources.split(",")
     past = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
     done = {(line["source"], line["case"]) for line in past}

@@ -20,8 +20,9 @@ By `tests/benchmarks/bench_estimates.py --write`, which says what the sources an
 that come within 4 points of what the labels of the new images say. A method is *counted* where it came as near on 80 %
 of held-out parts of the reference, and a figure is *shown* where any is and nothing else speaks against it; else it is
 greyed out. "Shown" is the median of the counted methods, as in the verdict. Intervals are 95 %, of cases taken as
-independent, which share their images. The rule was fixed before these cases; the tiles had been looked at before. That on cells
-was stopped after 13 cases: of real images under corruption these are too few to tell whether 80 % are reached.
+independent, which share their images. The rule was fixed before these cases; the tiles had been looked at before. The
+run on cells was stopped after 13 cases: of real images under corruption these are too few to tell whether 80 % are
+reached.
 
 """
 
