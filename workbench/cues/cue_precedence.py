@@ -8,9 +8,9 @@ from workbench.cues.cue import Cue
 from workbench.cues.cue_sample import Study
 from workbench.errors import InputError
 
-HOSTS = 12
+PUT_ON = 12
 """On how many explored images a cue is put at most."""
-LEAST_HOSTS = 3
+LEAST_PUT_ON = 3
 """Fewer say nothing."""
 
 
@@ -26,7 +26,7 @@ def _brings(study: Study, one: Cue, other: Cue) -> bool:
     rng = np.random.default_rng([study.seed, *f"{one.name}, {other.name}, {other.target}".encode()])
     shown: list[bool] = []
     for place in study.explored(other.target, others=True):
-        if len(shown) == HOSTS:
+        if len(shown) == PUT_ON:
             break
         try:
             image, _ = study.decoded(study.items[place])
@@ -35,4 +35,4 @@ def _brings(study: Study, one: Cue, other: Cue) -> bool:
         edited = None if other.exchange.carries(image) else one.exchange.put(image, rng, decoy=False)
         if edited is not None:
             shown.append(other.exchange.carries(edited))
-    return len(shown) >= LEAST_HOSTS and 2 * sum(shown) > len(shown)
+    return len(shown) >= LEAST_PUT_ON and 2 * sum(shown) > len(shown)
