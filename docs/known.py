@@ -9,6 +9,7 @@ out as a cache. With `--cards` nothing is computed: what ships is written into t
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sqlite3
@@ -26,6 +27,9 @@ from workbench.ui import warm
 
 MODELS = ("solar-cells", "solar-cells-random")
 """Those of the catalog whose results are shipped, each with its own image set."""
+LEAGUES = ("metal-sound", "metal-shortcut")
+"""Those whose league of methods is shipped: one of the solar cells takes half an hour of a core, and is left to who
+asks for it."""
 Visit = tuple[str, dict[str, str], str]
 VISITS: tuple[Visit, ...] = (
     ("data", {}, ""),
@@ -35,6 +39,7 @@ VISITS: tuple[Visit, ...] = (
 )
 """Pages, their links, and the beginning of the label of the buttons that are pressed there. The larger sample of
 corrupted images is what `workbench check` asks, so that the Overview says the same."""
+LEAGUE: Visit = ("explain", {"method": "saliency"}, "Which method suits this model?")
 SEARCH_ICON = ":material/playlist_play:"
 """That of the buttons that start a search, as `workbench.ui.progress.offer` draws them."""
 PATIENCE = 6 * 3600
@@ -126,9 +131,8 @@ def main(work: Path) -> None:
     target = catalog.shipped()
     catalog.SHIPPED_IN = "none"  # what came before is not taken for what is true now
     warm.torch_ready = lambda: True
-    for model in MODELS:
-        for visit in VISITS:
-            looked(model, visit)
+    for model, visit in [*itertools.product(MODELS, VISITS), *((model, LEAGUE) for model in LEAGUES)]:
+        looked(model, visit)
     take(work, target)
     catalog.SHIPPED_IN = target.name
     cards()

@@ -230,6 +230,20 @@ def test_a_method_that_refuses_is_named_and_not_ranked(images: ImageSet) -> None
     assert rows.set_index("method").loc["lime", "not_ranked"] == "did not enter"
 
 
+def test_a_score_that_is_no_number_ranks_nobody(images: ImageSet) -> None:
+    class Standardised(Reader):
+        """Divides by the contrast of the image, which one colour has none of."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) / (x.amax((2, 3)) - x.amin((2, 3))).sum(1)[:, None]
+
+    classifier = classifier_of(Standardised())
+    result = league(classifier, images, predict(classifier, images), target="bright", methods=("saliency",), many=12)
+    table = standings(result)
+    assert (table.outcome, table.rows) == ("too few", ())
+    assert "12 of 12 decisions: the model's score is not a number" in table.incomplete["Saliency"]
+
+
 def test_whether_decisions_have_to_do_with_the_labels() -> None:
     import pandas as pd
 

@@ -28,6 +28,7 @@ from workbench.ui import kept
 MODELS = ("solar-cells", "solar-cells-random")
 DEMO = MODELS[0]
 """That whose maps and shortcuts ship too: all twelve checks of the Overview."""
+LEAGUES = ("metal-sound", "metal-shortcut")
 STALE = "assets/known does not fit this code and this demo any more: run make known"
 SEARCH_ICON = ":material/playlist_play:"
 OPEN_WORDS = ("ot looked for yet", "Not tested yet", "Not drawn yet", "were not looked for", "nobody looked")
@@ -99,6 +100,10 @@ def test_everything_is_shown_in_a_fresh_clone_and_nothing_is_shipped_in_vain(vis
         assert [text for text in texts(at) if "**Not looked for yet**" in text] == [], STALE
         assert not [label for label in searches(at) if label.startswith("Compute what")], STALE
         assert_asked_by_a_command(model)
+    for model in LEAGUES:
+        at = visit("explain", model=model, method="saliency").sound("Explain")
+        assert searches(at) == [], STALE
+        assert "16 decisions, drawn from 150 test images" in "".join(texts(at)), STALE
     shipped = {
         path.relative_to(catalog.shipped()).as_posix() for path in catalog.shipped().rglob("*") if path.is_file()
     }

@@ -154,6 +154,8 @@ class _Decision:
                 raise InputError(f"its map misses {missed:.0%} of the sum that it must make")
             took = made.params.get("evaluations")
             held = bout(self.classifier, ready, made, self._seed)
+            if not np.isfinite(held.reach).all():
+                raise InputError("the model's score is not a number once part of the image is replaced")
             return Round(held, seconds, took if isinstance(took, int) else passes)
         except InputError as error:
             return Round(None, time.perf_counter() - start, passes, str(error))
