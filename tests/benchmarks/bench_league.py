@@ -6,6 +6,7 @@ On a planted network it is known which methods are right: those whose positive v
 depends on. Even seeds set what `workbench/evidence/league_null.py` and `contest.py` hold fixed; odd ones are held out.
 Each network is a line of FILE, named after the code that it depends on, so that a run that was stopped goes on; they
 come in turns of all kinds, so that a part of them is a fair sample. What a league comes to is told of the kept maps.
+`--write` keeps the tables in `RESULTS-league.md` and what the page says of it in `assets/league-errors.json`.
 """
 
 from __future__ import annotations
@@ -235,7 +236,10 @@ def _made(missing: list[Subject], workers: int) -> Iterator[dict[str, object]]:
 
 def main() -> None:
     """Do the networks that are missing and print the tables; keep them where asked."""
-    from league_table import TABLE, text_of
+    from league_table import TABLE, asset_of, text_of
+
+    from workbench.catalog import shared
+    from workbench.evidence.league_rates import LEAGUE_ERRORS
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
@@ -254,6 +258,7 @@ def main() -> None:
     print(text)
     if given.write:
         TABLE.write_text(text + "\n")
+        shared(LEAGUE_ERRORS).write_text(asset_of(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,20 @@ def text_of(lines: Sequence[dict[str, Any]]) -> str:
         _each_random(at_random),
     ]
     return "\n\n".join(parts)
+
+
+def asset_of(lines: Sequence[dict[str, Any]]) -> str:
+    """What a league said of each network whose reasons are known, and whether that is true, as JSON."""
+    from workbench.evidence.league_rates import league_version
+
+    rows = []
+    for one in map(told, lines):
+        if one.planted and one.table is None:
+            continue
+        put = one.outcome == "best"
+        right = put and one.in_top_two() if one.planted else not put
+        rows.append(json.dumps(one.line["subject"] | {"planted": one.planted, "put forward": put, "right": right}))
+    return f'{{"version":{json.dumps(league_version())},"networks":[\n' + ",\n".join(rows) + "\n]}\n"
 
 
 def _rates(planted: list[Told], at_random: list[Told]) -> str:

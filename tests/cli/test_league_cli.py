@@ -43,6 +43,7 @@ def test_the_files_name_the_winner_and_who_did_not_enter(asked, tmp_path, capsys
     (finding,) = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
     assert finding["check"] == "league of methods"
     assert finding["sentence"] in printed
+    assert "How often a league is right" in printed
     with (tmp_path / "tables" / "league.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["entrant"]: row for row in csv.DictReader(file)}
     assert rows["Attention rollout"]["not_ranked"].startswith("no map of 14 of 14")

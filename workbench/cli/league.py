@@ -52,8 +52,8 @@ def league(
         classifier, answers = answers_of(
             model, image_set, out, meter.report, "a league asks about one of several classes"
         )
+        from workbench.evidence import errors_sentence, league_errors, league_result, league_rows, standings
         from workbench.evidence import league as held
-        from workbench.evidence import league_result, league_rows, standings
 
         result = held(
             classifier,
@@ -69,4 +69,5 @@ def league(
     finding = league_result(result, table)
     write_findings(out, [finding], {"league": league_rows(result, table), "league-maps": result.frame}, ["league*"])
     tell([finding])
+    print(errors_sentence(league_errors()))
     print(f"Wrote {FINDINGS} and {TABLES_IN} to {out}")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from workbench.evidence.entrants import LEAGUE_DECISIONS, Entrant
     from workbench.evidence.finding import Finding, Verdict
     from workbench.evidence.league_order import League, Standing, Standings, standings
+    from workbench.evidence.league_rates import LeagueErrors, errors_sentence, league_errors
     from workbench.evidence.league_run import league
     from workbench.evidence.league_words import league_result, league_rows, league_sentence
     from workbench.evidence.location import agreement
@@ -38,6 +39,7 @@ __getattr__ = handed_on(
         "card": "CHECKS Check assess examine",
         "entrants": "LEAGUE_DECISIONS Entrant",
         "finding": "Finding Verdict",
+        "league_rates": "LeagueErrors errors_sentence league_errors",
         "league_run": "league",
         "league_words": "league_result league_rows league_sentence",
         "location": "agreement",

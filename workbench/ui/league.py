@@ -15,6 +15,8 @@ from workbench.evidence import (
     League,
     Standing,
     Standings,
+    errors_sentence,
+    league_errors,
     league_rows,
     league_sentence,
     standings,
@@ -122,11 +124,14 @@ def section(view: View, found: Found | None) -> None:
         return
     result, table = found
     sign = ":green[:material/check_circle:]" if table.best else ":orange[:material/warning:]"
+    if table.as_good and table.best:
+        sign = ":material/balance: **No single best.**"
     if table.outcome == "too few":
         sign = ":material/help: **Cannot be told.**"
     st.markdown(f"{sign} {plain(league_sentence(result, table), 1200)}")
     if table.rows:
         st.html(_table(table))
+    st.caption(plain(errors_sentence(league_errors()), 600))
     if table.incomplete:
         with st.expander(f"{len(table.incomplete)} not ranked", icon=":material/block:"):
             for title, why in table.incomplete.items():
@@ -140,8 +145,8 @@ def section(view: View, found: Found | None) -> None:
 def _offer(view: View) -> None:
     st.caption(
         f"Not asked yet. Every method explains the same {LEAGUE_DECISIONS} decisions, and each map is held against the"
-        " model. With a small network that takes some minutes of one processor core, with a large one much longer; it"
-        " can be stopped, and goes on where it was."
+        " model. With a small network that takes some minutes of one processor core, with one like that of the solar"
+        " cells a quarter of an hour and more; it can be stopped, and goes on where it was."
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         place = _place(view)
