@@ -102,7 +102,7 @@ def test_everything_is_shown_in_a_fresh_clone_and_nothing_is_shipped_in_vain(vis
         assert_asked_by_a_command(model)
     for model in LEAGUES:
         at = visit("explain", model=model, method="saliency").sound("Explain")
-        assert searches(at) == [], STALE
+        assert "Which method suits this model?" not in searches(at), STALE
         assert "16 decisions, drawn from 150 test images" in "".join(texts(at)), STALE
     shipped = {
         path.relative_to(catalog.shipped()).as_posix() for path in catalog.shipped().rglob("*") if path.is_file()
