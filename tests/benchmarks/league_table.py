@@ -109,8 +109,8 @@ def _of_layer(title: str) -> Any:
     return Entrant(name, (("layer", layer),))
 
 
-def text_of(lines: Sequence[dict[str, Any]]) -> str:
-    """All of it as Markdown."""
+def text_of(lines: Sequence[dict[str, Any]], wanted: int) -> str:
+    """All of it as Markdown; `wanted` is how many networks were to be asked."""
     every = [told(line) for line in lines]
     planted = [one for one in every if one.planted and one.table is not None]
     unlearned = [one for one in every if one.planted and one.table is None]
@@ -120,6 +120,7 @@ def text_of(lines: Sequence[dict[str, Any]]) -> str:
         "# Whether the league names the right method",
         INTRODUCTION,
         _rates(planted, at_random),
+        f"Of {wanted} networks, in turns of all kinds, {len(lines)} were asked before the run ended.",
         f"Planted networks that did not learn the cue (share decided rightly): {apart}.",
         _each(planted),
         _each_random(at_random),
