@@ -28,8 +28,8 @@ from workbench.ui import warm
 MODELS = ("solar-cells", "solar-cells-random")
 """Those of the catalog whose results are shipped, each with its own image set."""
 LEAGUES = ("metal-sound", "metal-shortcut")
-"""Those whose league of methods is shipped: one of the solar cells takes a quarter of an hour of a core and more, and is
-left to who asks for it."""
+"""Those whose league of methods is shipped: one of the solar cells takes a quarter of an hour of a core and more, and
+is left to who asks for it."""
 Visit = tuple[str, dict[str, str], str]
 VISITS: tuple[Visit, ...] = (
     ("data", {}, ""),
