@@ -39,8 +39,8 @@ its 95 % interval, networks taken as units, and its counts. "Nothing fails, wron
 "fails, right map" a false alarm; "leant on" is a map whose card says "Lean on it". The whole card is the checks that
 count and the veto (randomisation); properties do not enter. Wrong maps are made by a method, so that making them again
 does not tell. A map of another image is wrong only where the place differs from image to image (colour, texture), one
-of another class only where there is another (apart), a CAM of what lies before the gate only where one does (late);
-of a network that reads nothing each map is wrong."""
+of another class only where there is another (apart); of a network that reads nothing each map is wrong. A CAM of what
+lies before the gate is tried where one does (late), and is counted only where it lies off the place."""
 SOURCES = [
     *(
         ROOT / "workbench" / "evidence" / f"{name}.py"
