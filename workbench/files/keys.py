@@ -64,7 +64,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "thumbnail": _kind("image", "edge", megabytes=64),
         "thumbnail as PNG": _kind("image", "edge"),
         "fitted image": _kind("image", "edge", megabytes=120),
-        "photograph": _kind("image", megabytes=127),
+        "photograph": _kind("image", megabytes=123),
         "mask": _kind("image", "mask"),
         # of a set
         "table": _kind(*MODEL, "images", "source", "families", megabytes=256),

@@ -71,7 +71,6 @@ def reordered(predictions: Predictions) -> Reordered | None:
         None where nothing speaks for another order, or too few images are labelled.
     """
     import pandas as pd
-    from scipy.optimize import linear_sum_assignment
 
     names, frame = predictions.class_names, predictions.frame
     if predictions.rule.thresholds is not None or len(names) < 2:
@@ -85,6 +84,10 @@ def reordered(predictions: Predictions) -> Reordered | None:
     counts = np.zeros((len(names), len(names)))
     np.add.at(counts, (called[chosen], labels[chosen]), 1)
     np.fill_diagonal(counts, counts.diagonal() + 0.5)  # of orders that agree alike the one that is
+    if (counts.diagonal() >= counts.max(1)).all():  # no order can agree better: the usual case, without SciPy
+        return None
+    from scipy.optimize import linear_sum_assignment
+
     meant = linear_sum_assignment(counts, maximize=True)[1]
     if (meant == np.arange(len(names))).all():
         return None
