@@ -128,6 +128,12 @@ def test_chance_is_seldom_taken_for_a_method() -> None:
     assert won <= 7
 
 
+def test_images_that_may_have_trained_the_model_are_named() -> None:
+    for split, words in ((True, "drawn from 100 test images."), (False, "no split says which of them the model was")):
+        result = made(leads([0.1, 0.3, 0.25]), split=split)
+        assert words in league_sentence(result, standings(result))
+
+
 def test_no_method_beats_chance() -> None:
     both = leads([0.02, 0.0, 0.01, 0.02, 0.0, 0.01])
     result = made(both[:, :3], both[:, 3:])

@@ -18,7 +18,7 @@ LEAGUE = "league of methods"
 
 def league_sentence(result: League, table: Standings) -> str:
     """What a league comes to, in plain sentences."""
-    where = "test images" if result.split else "images"
+    where = "test images" if result.split else "images (no split says which of them the model was trained on)"
     units = "" if table.units is None or table.units == table.decisions else f" in {table.units} units"
     on = f"{table.decisions} decisions{units}, drawn from {result.images:,} {where}"
     if table.outcome == "too few":
