@@ -21,7 +21,9 @@ from workbench.report import (
     withdrawal_draft,
 )
 
-MODEL, TODAY = "a" * 64, datetime.datetime.now(datetime.UTC).date()
+MODEL = "a" * 64
+LAST_DAY = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1)
+"""Of an acceptance: tomorrow, for the tests may run over midnight."""
 WORSE = CheckResult("gap: class", "warn", "Worse for *b*.", 0.4, 0.2, 0.6, None, 40)
 FOUND = {"worst group": (WORSE,)}
 OF = {"model": MODEL, "model_name": "Metal", "set_name": "Parts"}
@@ -38,7 +40,7 @@ def standing(results=FOUND, name="worst group", accepting=None):
 
 
 def accept(book, **changes):
-    draft = acceptance_draft(standing(), user="Ada", reason="=Known <b>", until=TODAY, **OF)
+    draft = acceptance_draft(standing(), user="Ada", reason="=Known <b>", until=LAST_DAY, **OF)
     return book.append(dataclasses.replace(draft, **changes))
 
 
@@ -48,7 +50,9 @@ def test_an_acceptance_holds_for_the_very_finding(book) -> None:
     found = accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts")
     assert found["worst group"].entry == entry.number == 1
     assert standing(accepting=found).accepted == found["worst group"]
-    assert accepted_words(found["worst group"]) == f"Accepted by Ada until {TODAY} (entry 1 of the journal): =Known <b>"
+    assert (
+        accepted_words(found["worst group"]) == f"Accepted by Ada until {LAST_DAY} (entry 1 of the journal): =Known <b>"
+    )
     others = (
         dataclasses.replace(WORSE, figure=0.41),
         dataclasses.replace(WORSE, low=0.21),
@@ -74,14 +78,14 @@ def test_rounding_between_machines_does_not_open_it_again(book) -> None:
 
 def test_it_ends_after_its_last_day_and_when_it_is_taken_back(book) -> None:
     accept(book)
-    tomorrow = TODAY + datetime.timedelta(days=1)
-    assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", TODAY)
-    assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", tomorrow) == {}
-    held = standing(accepting=accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", TODAY))
+    after = LAST_DAY + datetime.timedelta(days=1)
+    assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", LAST_DAY)
+    assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", after) == {}
+    held = standing(accepting=accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", LAST_DAY))
     book.append(withdrawal_draft(held, user="Bo", reason="", **OF))
-    assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", TODAY) == {}
+    assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", LAST_DAY) == {}
     accept(book)
-    assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", TODAY)["worst group"].entry == 3
+    assert accepted(book.rulings(), FOUND, Criteria(), MODEL, "Parts", LAST_DAY)["worst group"].entry == 3
 
 
 def test_what_is_accepted_does_not_make_it_good(book) -> None:
@@ -105,12 +109,12 @@ def test_an_incomplete_acceptance_is_refused(book, wrong) -> None:
 
 
 def test_a_day_that_is_over_and_a_finding_that_is_none_are_refused() -> None:
-    yesterday = TODAY - datetime.timedelta(days=1)
+    yesterday = LAST_DAY - datetime.timedelta(days=2)
     with pytest.raises(InputError, match="is over"):
         acceptance_draft(standing(), user="Ada", reason="Known.", until=yesterday, **OF)
     for results in ({}, {"worst group": (dataclasses.replace(WORSE, verdict="unknown"),)}):
         with pytest.raises(InputError, match="no finding"):
-            acceptance_draft(standing(results), user="Ada", reason="Known.", until=TODAY, **OF)
+            acceptance_draft(standing(results), user="Ada", reason="Known.", until=LAST_DAY, **OF)
 
 
 def test_only_what_is_accepted_is_taken_back(book) -> None:
