@@ -5,6 +5,7 @@ Reading the catalog needs neither torch nor an image, so that the first page sta
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from functools import lru_cache
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -156,6 +157,14 @@ class Catalog(Strict):
 def shared(name: str = "") -> Path:
     """A file or folder of assets/, in a checkout or in an installed wheel."""
     return home() / "assets" / name
+
+
+def of_version(path: Path, release: object) -> dict[str, Any] | None:
+    """A table of rates that a bench wrote, where it is of this version of what was measured; else None."""
+    if not path.exists():
+        return None
+    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return table if table["version"] == release else None
 
 
 def shipped(name: str = "") -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from workbench.bias import interval
-from workbench.catalog import shared
+from workbench.catalog import of_version, shared
 from workbench.cues.cue import CUE_KINDS, Kind
 from workbench.files import KINDS, CheckResult, Outcome
 from workbench.stats import FEW_UNITS, Rate, share
@@ -79,11 +78,7 @@ def _errors(table: Mapping[str, Any], images: str) -> SearchErrors:
 @cache
 def _measured() -> Mapping[str, Any] | None:
     """What was said of each model; None where that is missing or of another version of the search."""
-    path = shared(SEARCH_ERRORS)
-    if not path.exists():
-        return None
-    table: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return table if table["version"] == KINDS["shortcuts"].version else None
+    return of_version(shared(SEARCH_ERRORS), KINDS["shortcuts"].version)
 
 
 def _rate(models: Sequence[Mapping[str, Any]], key: str) -> Rate:

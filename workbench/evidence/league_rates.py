@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from functools import cache
 
-from workbench.catalog import shared
+from workbench.catalog import of_version, shared
 from workbench.files import KINDS
 from workbench.stats import Rate, wilson
 
@@ -36,11 +35,8 @@ def league_version() -> list[int]:
 @cache
 def league_errors() -> LeagueErrors | None:
     """The measured rates; None where none were measured for this version of the league."""
-    path = shared(LEAGUE_ERRORS)
-    if not path.exists():
-        return None
-    table = json.loads(path.read_text(encoding="utf-8"))
-    if table["version"] != league_version():
+    table = of_version(shared(LEAGUE_ERRORS), league_version())
+    if table is None:
         return None
     counts = {
         planted: [one["right"] for one in table["networks"] if one["planted"] == planted] for planted in (True, False)
@@ -61,5 +57,4 @@ def errors_sentence(errors: LeagueErrors | None) -> str:
 
 def _counted(rate: Rate) -> str:
     low, high = (100 * float(end or 0) for end in (rate.low, rate.high))
-    hits = round(float(rate.value or 0) * rate.support)
-    return f"{hits} of {rate.support} (95 % interval {low:.0f} to {high:.0f} %)"
+    return f"{rate.count} of {rate.support} (95 % interval {low:.0f} to {high:.0f} %)"

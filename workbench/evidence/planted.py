@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from workbench.catalog import shared
+from workbench.catalog import of_version, shared
 from workbench.files import KINDS
 from workbench.stats import Rate, share
 
@@ -70,11 +69,8 @@ def error_rates(check: str | None = None, family: str | None = None) -> ErrorRat
 @cache
 def _measured() -> Sequence[Mapping[str, Any]] | None:
     """What was counted on each network; None where that is missing or of another version."""
-    path = shared(ASSET)
-    if not path.exists():
-        return None
-    table = json.loads(path.read_text(encoding="utf-8"))
-    return table["networks"] if table["version"] == version() else None
+    table = of_version(shared(ASSET), version())
+    return None if table is None else table["networks"]
 
 
 def _rate(counts: Iterable[Mapping[str, int]], hits: str, of: str) -> Rate:
