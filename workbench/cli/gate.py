@@ -67,12 +67,11 @@ def _held(names: tuple[str, str], image_set: ImageSet, rules: GateRules, base: P
     """The gate, with the models asked about the images that count."""
     from workbench.journal import told_apart_here
     from workbench.predictions import named_units
-    from workbench.quality import families_of_set, look_for_families
+    from workbench.quality import look_for_families
     from workbench.report import eligible, gate, no_gate
 
-    apart = told_apart_here(image_set)
-    families = families_of_set(image_set, apart) or look_for_families(
-        image_set, apart, on_progress=lambda *at: meter.report("comparing images", *at)
+    families = look_for_families(
+        image_set, told_apart_here(image_set), on_progress=lambda *at: meter.report("comparing images", *at)
     )
     units = named_units(image_set.items, families.by_name)
     roles = ("old", "new")

@@ -116,13 +116,12 @@ def subject_of(model: str, image_set: ImageSet, out: Path, report: Report) -> Su
     """
     from workbench.journal import told_apart_here
     from workbench.predictions import with_families
-    from workbench.quality import families_of_set, look_for_families
+    from workbench.quality import look_for_families
 
     why = "this command asks about one of several classes"
     classifier, answers = answers_of(model, image_set, out, report, why)
-    apart = told_apart_here(image_set)
-    families = families_of_set(image_set, apart) or look_for_families(
-        image_set, apart, on_progress=lambda *at: report("comparing images", *at)
+    families = look_for_families(
+        image_set, told_apart_here(image_set), on_progress=lambda *at: report("comparing images", *at)
     )
     predictions = with_families(answers.predictions, families.by_name)
     return Subject(model, classifier, image_set, answers, predictions, out, report)
