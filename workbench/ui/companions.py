@@ -10,6 +10,7 @@ from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models import CHEAPER, read_spec, spec_key
 from workbench.reliability import DIGITS, read_record
+from workbench.report import model_folder
 from workbench.ui import choice, url
 
 
@@ -29,12 +30,6 @@ def others(model: choice.ModelChoice) -> dict[str, str]:
     return options
 
 
-def folder_of(ref: str) -> Path:
-    """Where a model of `others` lies."""
-    entry = load_catalog().models.get(ref)
-    return Path(ref if entry is None else entry.ref)
-
-
 def title(ref: str) -> str:
     """What a model of `others` is called."""
     entry = load_catalog().models.get(ref)
@@ -52,8 +47,8 @@ def earlier(model: choice.ModelChoice) -> str | None:
     if record is None or not record.started_from:
         return None
     for option, ref in reversed(others(model).items()):  # first the one that the command line names
-        folder = folder_of(ref)
-        if spec_key(folder, read_spec(folder)) == record.started_from:
+        folder = model_folder(ref)
+        if folder is not None and spec_key(folder, read_spec(folder)) == record.started_from:
             return option
     return ""
 

@@ -85,8 +85,9 @@ def section(view: ImageView, attributions: Mapping[str, Attribution], lines: Map
                         _rate(lines[method], findings)
         if cards:
             maps = {method: attributions[method] for method in cards}
-            _conclude(cards, stubborn.known(view, maps, budget))
-            stubborn.section(view, maps, cards, budget)
+            told = stubborn.known(view, maps, budget)
+            _conclude(cards, told)
+            stubborn.section(view, maps, cards, told, budget)
     if len(attributions) > 1:
         _agreement(attributions)
 

@@ -30,9 +30,8 @@ def known(view: ImageView, maps: Maps, budget: str) -> dict[str, Stubbornness]:
     return {method: made for method, made in kept.items() if made is not None}
 
 
-def section(view: ImageView, maps: Maps, cards: Cards, budget: str) -> None:
-    """Offer to ask, then what came out, with a table to take home."""
-    told = known(view, maps, budget)
+def section(view: ImageView, maps: Maps, cards: Cards, told: Mapping[str, Stubbornness], budget: str) -> None:
+    """Offer to ask, then what was told, with a table to take home."""
     waiting = [method for method in cards if method not in told]
     if waiting:
         st.caption(

@@ -13,6 +13,7 @@ from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, Pixels, as_pixels, samples
 from workbench.models import CHEAPER, cheaper, stored
 from workbench.probe import Moved, Versus, compare_models, maps_moved, outcomes
+from workbench.report import model_folder
 from workbench.stats import Rate
 from workbench.texts import shortened
 from workbench.ui import choice, companions, draw, kin, photographs, results, session, url
@@ -57,7 +58,7 @@ def section(view: ImageView) -> None:
     names = (view.model.title, f"{view.model.title}, {other} copy" if other in CHEAPER else titles[other])
     _image(view, (first, second), names, method)
     st.header("On the set", anchor=False)
-    folders = (view.model.folder, None if other in CHEAPER else companions.folder_of(options[other]))
+    folders = (view.model.folder, None if other in CHEAPER else model_folder(options[other]))
     held, note = companions.held_out(samples.testing_items(view.images, view.predictions), folders)
     items = samples.draw_sample(held, samples.SAMPLE, 0)
     if note:
