@@ -15,7 +15,6 @@ import argparse
 import copy
 import dataclasses
 import hashlib
-import itertools
 import json
 import multiprocessing
 from collections.abc import Iterator
@@ -30,15 +29,10 @@ ROOT = HERE.parents[1]
 NETS = ROOT / "build" / "league" / "nets"
 DECISIONS, WEIGHED = 16, 8
 """Decisions of a league, and of how many of them, that show the cue, the maps are weighed."""
-AT_RANDOM = 5
+AT_RANDOM = 6
 """Networks of random weights, of each kind and family."""
 LEARNED = 0.9
 """Share of the images that a planted network must decide rightly: else it does not read what was planted."""
-ENTERING = (
-    "saliency", "grad_cam", "layer_cam", "eigen_cam", "input_x_gradient", "smoothgrad", "feature_ablation",
-    "expected_gradients", "integrated_gradients", "occlusion",
-)  # fmt: skip
-"""Methods that enter, with their other settings and layers."""
 SHOWN = ("bright", "two", "colour", "texture", "edges")
 """What the images show that networks of random weights are asked about."""
 SOURCES = [
@@ -69,7 +63,7 @@ class Subject:
 
 
 def subjects(seeds: list[int], first: int) -> list[Subject]:
-    """All networks: those of a seed in turns with those of random weights."""
+    """All networks, in turns of all kinds."""
     from card_nets import CUES, FAMILIES, LATE
 
     at_random = [
@@ -78,19 +72,25 @@ def subjects(seeds: list[int], first: int) -> list[Subject]:
         for kind in ("fresh", "redrawn")
         for family in FAMILIES
     ]
-    every: list[Subject] = []
-    for seed in seeds:
-        planted = [
-            Subject("planted", family, cue, seed)
-            for cue in CUES
-            for family in FAMILIES
-            if cue != "nothing" and (cue != "late" or family in LATE)
-        ]
-        planted += [Subject("faked", family, "bright", seed) for family in FAMILIES]
-        order = np.random.default_rng(seed).permutation(len(planted))
-        every += [planted[at] for at in order]
-    pairs = itertools.zip_longest(every[: len(at_random)], at_random)
-    return [one for pair in pairs for one in pair if one is not None] + every[len(at_random) :]
+    planted = [
+        Subject("planted", family, cue, seed)
+        for seed in seeds
+        for cue in CUES
+        for family in FAMILIES
+        if cue != "nothing" and (cue != "late" or family in LATE)
+    ]
+    faked = [Subject("faked", family, "bright", seed) for seed in seeds for family in FAMILIES]
+    return _in_turns(*(_shuffled(part, seeds[0]) for part in (planted, faked, at_random)))
+
+
+def _shuffled(part: list[Subject], seed: int) -> list[Subject]:
+    return [part[at] for at in np.random.default_rng(seed).permutation(len(part))]
+
+
+def _in_turns(*parts: list[Subject]) -> list[Subject]:
+    """All of them, so that of each part as large a share has come at any point."""
+    places = [((at + 0.5) / len(part), number, at) for number, part in enumerate(parts) for at in range(len(part))]
+    return [parts[number][at] for _, number, at in sorted(places)]
 
 
 def line_of(subject: Subject) -> dict[str, object]:
@@ -117,7 +117,7 @@ def line_of(subject: Subject) -> dict[str, object]:
         line["by_random"] = by_random_weights(classifier, images, predictions)
         if max(line["by_chance"], line["by_random"] or 0) > 0.05:  # type: ignore[call-overload]
             return line
-    result = league(classifier, images, predictions, target="cue", many=DECISIONS, methods=ENTERING)
+    result = league(classifier, images, predictions, target="cue", many=DECISIONS)
     line |= {"frame": json.loads(result.frame.to_json(orient="split", index=False))}
     line |= {"by_chance": result.by_chance, "by_random": result.by_random}
     if subject.planted:
