@@ -1,12 +1,13 @@
 """Planted cues and sound models: how often the search names, finds, and falsely accuses.
 
-    python tests/benchmarks/bench_cues.py [OUT.jsonl] [--source SOURCE] [--first SEED] [--seeds N] [--turns T]
-        [--minutes M] [--workers W] [--write]
+    python tests/benchmarks/bench_cues.py [OUT.jsonl] [--source SOURCE] [--first SEED] [--seeds N] [--nets FOLDER]
+        [--planted-every N] [--minutes M] [--workers W] [--write]
 
-Each line of OUT is one model; those that are there are not made again, and the networks are kept in a folder beside it.
-A seed is twelve models of one network and station: each family of cue, planted and sound; with `--turns 3` two families
-a seed, so that three seeds have all of them and more seeds are measured in the same time. Workers take whole seeds, a
-thread each. The table is of all lines that OUT holds; `--write` puts what the held-out seeds came to into
+Each line of OUT is one model; those that are there are not made again, and the networks are kept in a folder, beside it
+unless told otherwise. A seed is four models of one network and station: two families of cue, planted and sound. 27
+seeds are every family at every strength in every network, 81 the whole matrix of 162 planted and as many sound models,
+and any few in a row are a fair sample of it. Workers take whole seeds, a thread each. The table is of all lines that
+OUT holds; `--write` puts what the held-out seeds came to into
 `RESULTS-cues.md` and, of synthetic parts, into `assets/cue-errors.json`, which the pages and `workbench shortcuts`
 print beside their verdicts.
 
@@ -63,7 +64,7 @@ from workbench.stats import SIGNIFICANT, Rate, wilson
 
 STRENGTHS = 3
 """How many strengths of each cue are planted, strongest first."""
-HELD_OUT = 200
+HELD_OUT = 300
 """The first seed that set no limit of the search, and none of its parts."""
 ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).with_name("RESULTS-cues.md")
@@ -81,24 +82,26 @@ RIGHT_NAMES = {
 }
 
 
-def cases(seeds: range, turns: int = 1, net: str | None = None) -> Iterator[Case]:
-    """All models, seed by seed, so that whatever was run when it is stopped is a fair sample. Network and strength are
-    drawn, for the class that a cue goes with is told by the seed as well.
+def cases(seeds: range, net: str | None = None, planted_every: int = 1) -> Iterator[Case]:
+    """All models, seed by seed, so that whatever was run when it is stopped is a fair sample: a Latin square, in which
+    each three seeds from a multiple of three have all families, networks, strengths and target classes, and each 27
+    all of their combinations.
 
     Args:
         seeds: Of the networks.
-        turns: In how many seeds the families go round: with 3 a seed has two of them, three seeds have all, and nine
-            seeds have each for each class.
-        net: The network; drawn from `NETS` where missing.
+        net: The network; by turns of `NETS` where missing.
+        planted_every: In which share of seeds models are planted; with 3 there are three sound ones for each planted.
     """
+    families, nets = list(FAMILIES), list(NETS)
     for seed in seeds:
-        own = net or list(NETS)[np.random.default_rng([seed, 17]).integers(len(NETS))]
-        for number, family in enumerate(FAMILIES):
-            if number % turns != (seed + seed // 3) % turns:
-                continue
-            for shortcut in (True, False):
-                strength = int(np.random.default_rng([seed, number, 19]).integers(STRENGTHS))
-                yield Case(family, strength, own, seed, shortcut)
+        first, second, third, fourth = (seed // 3**place % 3 for place in range(4))
+        own = net or nets[(first - second) % 3]
+        for half in range(2):
+            family = families[2 * ((first + second + fourth) % 3) + half]
+            strength = (first + third + half) % STRENGTHS
+            for planted in (True, False) if seed % 2 else (False, True):
+                if not planted or (first + second + third) % planted_every == 0:
+                    yield Case(family, strength, own, seed, planted)
 
 
 def parts_of(case: Case, split: int, source: str) -> tuple[Parts, tuple[str, ...]]:
@@ -318,7 +321,8 @@ def main() -> None:
     parser.add_argument("--source", default="")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--turns", type=int, default=1)
+    parser.add_argument("--nets", type=Path)
+    parser.add_argument("--planted-every", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--write", action="store_true")
@@ -326,7 +330,7 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     seeds = range(options.first, options.first + options.seeds)
     end = time.monotonic() + 60 * options.minutes  # the same clock in every process
-    work = partial(run_seed, source=options.source, turns=options.turns, out=options.out, end=end)
+    work = partial(run_seed, options=options, end=end)
     if options.workers == 1:
         list(map(work, seeds))
     else:
@@ -343,14 +347,15 @@ def lines_in(out: Path) -> list[dict]:
     return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
 
 
-def run_seed(seed: int, source: str, turns: int, out: Path, end: float) -> None:
+def run_seed(seed: int, options: argparse.Namespace, end: float) -> None:
     """Run the models of a seed that a file does not hold, and write each into it at once, until the time is over."""
     torch.set_num_threads(1)
+    out, nets = options.out, options.nets or options.out.with_suffix("")
     done = {tuple(line[key] for key in ("family", "strength", "net", "seed", "shortcut")) for line in lines_in(out)}
-    for case in cases(range(seed, seed + 1), turns, PRETRAINED if source else None):
+    for case in cases(range(seed, seed + 1), PRETRAINED if options.source else None, options.planted_every):
         if tuple(vars(case).values()) in done or time.monotonic() > end:
             continue
-        line = run(case, out.with_suffix(""), source)
+        line = run(case, nets, options.source)
         with out.open("a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(json.dumps(line) + "\n")

@@ -31,9 +31,9 @@ SHARE = 0.98
 """Of the images of its class that carry a shortcut in training, and of the others that do not."""
 SEEN_AT, FROZEN_STAGES = 112, 4
 """Pixels a side at which the pretrained network looks at photographs, and how many of its seven stages are taken."""
-EPOCHS: Mapping[bool, tuple[int, int]] = {True: (8, 8), False: (30, 5)}
-"""Before the cue is shown, and with it, of planted models and of sound ones: a network that has learnt the parts well
-hardly takes up a cue any more."""
+EPOCHS: Mapping[bool, tuple[int, int]] = {True: (0, 16), False: (45, 8)}
+"""Before the cue is shown, and with it, of planted models and of sound ones: a network that has learnt the parts takes
+up a cue less, and a residual one hardly."""
 Planted = Callable[[NDArray[np.uint8], NDArray[np.bool_], np.random.Generator], NDArray[np.uint8]]
 
 
@@ -274,7 +274,8 @@ def grounded(seed: int, net: str, data: Laid, epochs: int) -> nn.Module:
     """A network that has learnt images without any cue; the models of a seed go on from it, for that is most of what a
     model costs."""
     torch.manual_seed(seed)
-    return fitted(network(net, len(data.names)), data, epochs, mirrored=False)
+    ground = network(net, len(data.names))
+    return fitted(ground, data, epochs, mirrored=False) if epochs else ground
 
 
 def trained(case: Case, data: Laid, ground: nn.Module) -> nn.Module:
