@@ -53,6 +53,9 @@ RIGHT, OFF = 0.6, 0.25
 """Share of the positive values on the place that the score depends on, from which a map is right, and up to which, with
 the same share of its strongest pixels, it is wrong. Between lie coarse maps, which are not counted."""
 
+FAINT = 0.01
+"""Gradient of a faked map where the network has none: large ones would move the score by the rounding of grey levels in
+single precision, and so be the reason that they are to feign."""
 PROMISED = 0.05
 """By how much a method may miss the sum that it promises: a map that misses it more is not right, wherever it lies."""
 
@@ -158,7 +161,7 @@ def faked(classifier: Classifier, place: NDArray[np.bool_], image: NDArray[np.ui
     rng = np.random.default_rng([seed, 99])
     size = attribute(classifier, _pil(image), "saliency", 1).values.max()
     elsewhere = np.roll(place, _away(place, rng), (0, 1)) if place.any() else _centre() > 0.5
-    pattern = float(size or 1.0) * rng.uniform(0.5, 1, (3, EDGE, EDGE)) * (3 + 5 * elsewhere) * ~place
+    pattern = float(size or FAINT) * rng.uniform(0.5, 1, (3, EDGE, EDGE)) * (3 + 5 * elsewhere) * ~place
     return wrapped(Faked(classifier.model, torch.from_numpy(pattern.astype(np.float32))).eval())
 
 

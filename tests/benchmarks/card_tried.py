@@ -1,20 +1,23 @@
 """Checks that were tried for the card and left out, on networks that set limits: what they tell, and what they would
 change.
 
-    python tests/benchmarks/card_tried.py [--seeds 0 2] [--write]
+    python tests/benchmarks/card_tried.py [--seeds 0 2] [--workers 1] [--seconds 1200] [--out FILE] [--write]
 
-Resumable: each network is a line of `build/card/tried.jsonl`. The table is `RESULTS-card-tried.md`.
+Resumable: each network is a line of a file. The table is `RESULTS-card-tried.md`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import bench_card
+import card_domain
 import numpy as np
+from bench_card import Named
 from card_report import failed, in_words, units
 from numpy.typing import NDArray
 
@@ -105,15 +108,19 @@ def other_classes(case: Case) -> list[float]:
 TRIED: dict[str, Callable[[Case], Any]] = {"rand": random_weights, "blind": blind_region, "class": other_classes}
 
 
-def measured(spec: tuple[str, str, int]) -> list[Row]:
+def measured(spec: Named) -> list[Row]:
     """The cases of a network with what was tried beside."""
+    import torch
+
+    torch.set_num_threads(1)
     found: list[Row] = []
+    tuned = card_domain.Tuned(spec)
     plain = card_module._findings
 
     def also(case: Case, chosen: Any) -> Iterator[Any]:
         yield from plain(case, chosen)
         found.append({})
-        for name, run in TRIED.items():
+        for name, run in {**TRIED, "domain": tuned.outcomes}.items():
             try:
                 found[-1][name] = run(case)
             except Exception as error:  # what cannot be measured of one map is left out of its table
@@ -141,12 +148,18 @@ def table(rows: list[Row]) -> str:
         "|---|---|---|---|---|---|",
     ]
 
-    def line(name: str, score: Callable[[Row], float | None], limit: float | None = None) -> None:
+    def line(
+        name: str,
+        score: Callable[[Row], float | None],
+        limit: float | None = None,
+        fails: Callable[[Row], bool] | None = None,
+    ) -> None:
         some = [(row, value) for row in judged if (value := score(row)) is not None]
         figure = auc([v for _, v in some], [r["truth"] == "right" for r, _ in some], units=units([r for r, _ in some]))
-        low = [row for row, value in some if limit is not None and value < limit and not failed(row)]
+        low = [row for row, v in some if (fails(row) if fails else v < (limit or 0.0)) and not failed(row)]
         counts = [sum(row["truth"] == truth for row, _ in some) for truth in ("right", "wrong")]
-        more = [str(sum(row["truth"] == t for row in low)) if limit is not None else "" for t in ("right", "wrong")]
+        said = limit is not None or fails is not None
+        more = [str(sum(row["truth"] == t for row in low)) if said else "" for t in ("right", "wrong")]
         lines.append(f"| {name} | {in_words(figure)} | {counts[0]} | {counts[1]} | {more[0]} | {more[1]} |")
 
     for tolerance in TOLERANCES:
@@ -156,10 +169,17 @@ def table(rows: list[Row]) -> str:
             return None if not got or "v" not in got else (got["v"] - got["mean"]) / (1 - got["mean"])
 
         line(f"blind region, score within {tolerance:.0%} of its range", off, USEFUL)
+    for check in ("deletion", "insertion"):
+        line(f"in-domain {check}", partial(_domain, check, 1), fails=lambda row, c=check: _domain(c, 0, row) == "fails")  # type: ignore[misc]
     line("another class: least unlike", lambda r: -max(r["tried"]["class"]) if r["tried"].get("class") else None, -0.9)
     line("randomisation, mean of three draws", lambda row: _redrawn(row, "map", None))
     line("the same, beyond how alike random models are", lambda row: _redrawn(row, "map", "each"))
     return "\n".join(lines)
+
+
+def _domain(check: str, place: int, row: Row) -> Any:
+    """The verdict (0) or the figure (1) of a check by the copy that was tuned on masked images."""
+    return row["tried"].get("domain", {}).get(check, (None, None))[place]
 
 
 def _redrawn(row: Row, of: str, less: str | None) -> float | None:
@@ -174,20 +194,13 @@ def main() -> None:
     """Measure what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 2])
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="after which no network is begun")
+    parser.add_argument("--out", type=Path, default=bench_card.BUILD / "tried.jsonl")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    path = bench_card.BUILD / "tried.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    there = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    rows = {tuple(one["spec"]): one["cases"] for one in there if one["code"] == bench_card.fingerprint()}
-    with path.open("a") as file:
-        for spec in bench_card.specs(given.seeds):
-            if spec not in rows:
-                rows[spec] = measured(spec)
-                line = {"spec": spec, "code": bench_card.fingerprint(), "cases": rows[spec]}
-                file.write(json.dumps(line, default=float) + "\n")
-                file.flush()
-    text = table([case for cases in rows.values() for case in cases])
+    jobs = {spec: partial(measured, spec) for spec in bench_card.specs(given.seeds)}
+    text = table(bench_card.collected(given.out, jobs, given.workers, given.seconds))
     print(text)
     if given.write:
         OUT.write_text(f"# Checks of maps that were tried and left out\n\nBy `card_tried.py --write`. {text}\n")
