@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import draw, evidence, explain, findings, gallery, league, likeness, maps, results, runs, strip, url
+from workbench.ui import (
+    draw,
+    evidence,
+    explain,
+    findings,
+    gallery,
+    labels,
+    league,
+    likeness,
+    maps,
+    results,
+    runs,
+    strip,
+    url,
+)
 from workbench.ui.loading import notice
 
 view = gallery.image_view(runs.current_view())
@@ -14,6 +28,7 @@ st.title("Explain")
 notice.open_questions()
 explain.selected(view)
 findings.banner(view)
+labels.banner(view)
 if url.led_to_image():
     strip.draw(view)
 with st.expander("Choose an image", expanded=not url.led_to_image(), icon=":material/photo_library:"):

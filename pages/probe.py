@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import explain, findings, gallery, runs, selection, strip, url
+from workbench.ui import explain, findings, gallery, labels, runs, selection, strip, url
 from workbench.ui.loading import notice
 from workbench.ui.probe import attack, behind, compare, concepts, contrast, edit, regions, sweeps
 
@@ -30,6 +30,7 @@ st.title("Probe")
 notice.open_questions()
 selection.chip(view)
 findings.banner(view)
+labels.banner(view)
 strip.draw(view, sticky=True)
 with st.expander("Choose an image", icon=":material/photo_library:"):
     explain.bring(view)

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from workbench.sets import load_images
+from workbench.ui import labels
 
 
 @pytest.mark.parametrize("page", ["overview", "bias", "defects"])
@@ -36,9 +37,18 @@ def exchanged(tmp_path_factory):
 
 
 def test_classes_that_are_named_in_another_order_are_told_on_every_page_with_figures(visit, exchanged) -> None:
-    for page in ("overview", "bias", "defects"):
+    for page in ("overview", "bias", "defects", "explain", "probe"):
         text = " ".join(warning.value for warning in visit(page, model="metal-sound", set=str(exchanged)).warning)
         assert "scratch means stain, stain means scratch" in text
         assert "other way round" not in text, "there are more than two classes"
     at = visit("bias", model="metal-sound")
     assert "in another order" not in " ".join(warning.value for warning in at.warning)
+
+
+@pytest.mark.parametrize("page", ["explain", "probe"])
+def test_where_the_order_is_not_known_a_quiet_line_says_so(visit, monkeypatch, page) -> None:
+    monkeypatch.setattr(labels, "reordered_of", lambda view: "The order of these is not known.")
+    at = visit(page, model="metal-sound")
+    assert not at.exception
+    assert "The order of these is not known" in " ".join(caption.value for caption in at.caption)
+    assert "not known" not in " ".join(warning.value for warning in at.warning)

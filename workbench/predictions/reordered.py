@@ -23,6 +23,7 @@ FITS_FROM = 0.7
 OF_A_CLASS = 5
 """Held-out units that a class needs to be looked at; of one class alone nothing can be known."""
 NAMED_PAIRS, LONGEST_CLASS = 3, 40
+NOT_KNOWN = "Whether the class names stand in the order of the model's outputs is not known:"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Reordered:
         )
 
 
-def reordered(predictions: Predictions) -> Reordered | None:
+def reordered(predictions: Predictions) -> Reordered | str | None:
     """Whether decisions agree with the labels far better if the classes are named in another order.
 
     Half of the units choose the order (the assignment of most agreement, Kuhn 1955), the others tell how well it fits:
@@ -65,22 +66,38 @@ def reordered(predictions: Predictions) -> Reordered | None:
     they are named. A model that calls everything one class agrees, class by class, with no order better than another.
 
     Args:
-        predictions: Of one class an image; of several labels nothing is said.
+        predictions: Of one class an image; of several labels it is not looked for.
 
     Returns:
-        None where nothing speaks for another order, or too few images are labelled.
+        None where nothing speaks for another order, and a sentence that says why where that cannot be looked for: too
+        few images are labelled for it, and they do not show by themselves that the names are right, as they do where
+        of each of two or more classes more than half is surely called so.
     """
     import pandas as pd
 
     names, frame = predictions.class_names, predictions.frame
-    if predictions.rule.thresholds is not None or len(names) < 2:
+    if predictions.rule.thresholds is not None:
+        return f"{NOT_KNOWN} several labels can be true of one image, and then it is not looked for."
+    if len(names) < 2:
         return None
     rows = (frame["label"].isin(names) & frame["error"].isna()).to_numpy(bool)
-    labels = pd.Index(names).get_indexer(pd.Index(frame["label"][rows]))
+    labels = pd.Index(names).get_indexer(pd.Index(frame["label"][rows])).astype(np.intp)
     called, units = predictions.probabilities[rows].argmax(1), units_or_cases(units_of(frame[rows]), int(rows.sum()))
     chosen = _half(units)
-    if min(len(np.unique(units[chosen])), len(np.unique(units[~chosen]))) < ENOUGH:
-        return None
+    few = min(len(np.unique(units[chosen])), len(np.unique(units[~chosen]))) < ENOUGH
+    if few or len(_of_classes(labels[~chosen], units[~chosen])) < 2:
+        return None if _plain(labels, units, called) else _few(labels, units)
+    return _other(names, labels, units, called, chosen)
+
+
+def _other(
+    names: Sequence[str],
+    labels: NDArray[np.intp],
+    units: NDArray[np.intp],
+    called: NDArray[np.intp],
+    chosen: NDArray[np.bool_],
+) -> Reordered | None:
+    """The order that the chosen half of N cases prefers, where the others prove it."""
     counts = np.zeros((len(names), len(names)))
     np.add.at(counts, (called[chosen], labels[chosen]), 1)
     np.fill_diagonal(counts, counts.diagonal() + 0.5)  # of orders that agree alike the one that is
@@ -93,12 +110,31 @@ def reordered(predictions: Predictions) -> Reordered | None:
         return None
     rest = labels[~chosen], units[~chosen]
     now, then = (_recalls(*rest, own[~chosen]) for own in (called, meant[called]))
-    if len(now) < 2 or _mean(then, "value") < FITS_FROM or _mean(then, "low") <= _mean(now, "high"):
+    if _mean(then, "value") < FITS_FROM or _mean(then, "low") <= _mean(now, "high"):
         return None
     seen = {i: names[j] for i, j in enumerate(meant) if (labels == j).any()}
     moved = tuple((names[i], name) for i, name in seen.items() if names[i] != name)
     facts = (_mean(now, "value"), _mean(then, "value"), int((~chosen).sum()))
     return Reordered(moved, _cause(names, seen), *facts)
+
+
+def _plain(labels: NDArray[np.intp], units: NDArray[np.intp], called: NDArray[np.intp]) -> bool:
+    """Whether more than half of each class, of two at least, is surely called so: no other order can agree then."""
+    recalls = [_recall(labels, units, called, label) for label in np.unique(labels).tolist()]
+    return len(recalls) > 1 and all((rate.low or 0) > 0.5 for rate in recalls)
+
+
+def _few(labels: NDArray[np.intp], units: NDArray[np.intp]) -> str:
+    """Why it cannot be looked for."""
+    classes, count = len(np.unique(labels)), len(np.unique(units))
+    if not classes:
+        return f"{NOT_KNOWN} no image has a label that is one of the classes."
+    if classes == 1:
+        return f"{NOT_KNOWN} all labels are of one class, and decisions that agree with them may be the only ones."
+    units_are = "images" if count == len(labels) else "units (images that belong together count once)"
+    if count < 2 * ENOUGH:
+        return f"{NOT_KNOWN} {count} labelled {units_are} are too few to tell; it takes {2 * ENOUGH}."
+    return f"{NOT_KNOWN} too few of the labelled {units_are} are of a second class."
 
 
 def _half(units: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -110,12 +146,17 @@ def _half(units: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 def _recalls(labels: NDArray[np.intp], units: NDArray[np.intp], called: NDArray[np.intp]) -> list[Rate]:
     """The recall of each class of which enough units are there."""
-    result = []
-    for label in np.unique(labels):
-        own = labels == label
-        if len(np.unique(units[own])) >= OF_A_CLASS:
-            result.append(share(called[own] == label, np.unique(units[own], return_inverse=True)[1].astype(np.intp)))
-    return result
+    return [_recall(labels, units, called, label) for label in _of_classes(labels, units)]
+
+
+def _of_classes(labels: NDArray[np.intp], units: NDArray[np.intp]) -> list[int]:
+    """The classes of which enough units are there."""
+    return [label for label in np.unique(labels).tolist() if len(np.unique(units[labels == label])) >= OF_A_CLASS]
+
+
+def _recall(labels: NDArray[np.intp], units: NDArray[np.intp], called: NDArray[np.intp], label: int) -> Rate:
+    own = labels == label
+    return share(called[own] == label, np.unique(units[own], return_inverse=True)[1].astype(np.intp))
 
 
 def _mean(rates: Sequence[Rate], end: str) -> float:

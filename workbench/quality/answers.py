@@ -49,7 +49,8 @@ class Answers:
         leaks: What stands on both sides of a split.
         repeats: How often two images of one part are decided differently; None too where no model was asked.
         labels: Which labels are suspected, or why none can be.
-        reordered: The order of the classes that fits the decisions far better than theirs, where there is one.
+        reordered: The order of the classes that fits the decisions far better than theirs, where there is one, or why
+            that cannot be looked for.
         support: How much the set can carry.
         coverage: What the training split does not reach.
         giveaways: What tells the label, and what tells the split.
@@ -63,7 +64,7 @@ class Answers:
     leaks: Leaks | None = None
     repeats: Repeats | None = None
     labels: LabelIssues | str | None = None
-    reordered: Reordered | None = None
+    reordered: Reordered | str | None = None
     support: Support | None = None
     coverage: Coverage | None = None
     giveaways: tuple[Giveaways, ...] = ()
@@ -140,7 +141,9 @@ class Answers:
         return {FINDINGS: findings_text(self.results), **tables}
 
 
-def _of_order(found: Reordered) -> CheckResult:
+def _of_order(found: Reordered | str) -> CheckResult:
+    if isinstance(found, str):
+        return CheckResult("class order", "unknown", found)
     return CheckResult("class order", "warn", found.sentence, found.then, support=found.support)
 
 

@@ -18,17 +18,21 @@ MOST = 4
 def banner(view: View) -> None:
     """What speaks against the names of the classes, above the figures that rest on them."""
     unknown(view)
-    if (result := reordered_of(view)) is not None:
+    result = reordered_of(view)
+    if isinstance(result, str):
+        st.caption(f":material/help: {plain(result, LONGEST)}")
+    elif result is not None:
         st.warning(plain(result.sentence, LONGEST), icon=":material/swap_vert:")
 
 
-def reordered_of(view: View) -> Reordered | None:
-    """The order of the classes that fits the decisions far better than theirs, where there is one."""
+def reordered_of(view: View) -> Reordered | str | None:
+    """The order of the classes that fits the decisions far better than theirs, where there is one, or why that cannot
+    be looked for."""
     predictions = view.predictions
     if predictions is None:
         return None
     place = slot("reordered", table=session.token(predictions))
-    result: Reordered | None = place.kept(lambda: (reordered(predictions),), lambda _: 4096)[0]
+    result: Reordered | str | None = place.kept(lambda: (reordered(predictions),), lambda _: 4096)[0]
     return result
 
 
