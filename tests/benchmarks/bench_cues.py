@@ -11,8 +11,8 @@ OUT holds; `--write` puts what the held-out seeds came to into
 `RESULTS-cues.md` and, of synthetic parts, into `assets/cue-errors.json`, which the pages and `workbench shortcuts`
 print beside their verdicts.
 
-SOURCE is a folder of magnetic tiles or "solar-cells" (`photographs.py`); synthetic parts where it is missing. Models of
-photographs learn the last stage of a pretrained network, and their units are photographs or modules.
+SOURCE is a folder of magnetic tiles, "solar-cells" or a file of them (`photographs.py`); synthetic parts where it is
+missing. Models of photographs learn the last stage of a pretrained network, and their units are photographs or modules.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from photographs import CELLS, names_of, photographs
+from photographs import CLASSES, photographs
+from photographs import named as shown_by
 from planted_cues import (
     EDGES,
     EPOCHS,
@@ -106,7 +107,7 @@ def cases(seeds: range, net: str | None = None, planted_every: int = 1) -> Itera
 
 def parts_of(case: Case, split: int, source: str) -> tuple[Parts, tuple[str, ...]]:
     """The images to train on (0) or to search (1), and the group of each where they come in groups."""
-    return photographs(source, split) if source else (bare(case.seed, split, (TRAIN, TEST)[split]), ())
+    return photographs(source, split, case.seed) if source else (bare(case.seed, split, (TRAIN, TEST)[split]), ())
 
 
 def kept_net(case: Case, folder: Path, source: str = "") -> nn.Module:
@@ -126,7 +127,7 @@ def kept_net(case: Case, folder: Path, source: str = "") -> nn.Module:
 
 def classes_of(source: str) -> tuple[str, ...]:
     """The classes of a source."""
-    return names_of(source) if source else LABELS
+    return CLASSES if source else LABELS
 
 
 def read(net: nn.Module, path: Path) -> bool:
@@ -155,7 +156,7 @@ def run(case: Case, nets: Path, source: str = "") -> dict[str, object]:
         accuracy = float((predictions.frame["predicted"] == predictions.frame["label"]).mean())
         return {
             **vars(case),
-            "source": source and ("solar cells" if source == CELLS else "magnetic tiles"),
+            "source": source and shown_by(source),
             "target": names[case.seed % len(names)],
             "accuracy": accuracy,
             "turned": turned,

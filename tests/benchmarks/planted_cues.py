@@ -29,7 +29,7 @@ TRAIN, TEST = 400, 120
 """Images of each class."""
 SHARE = 0.98
 """Of the images of its class that carry a shortcut in training, and of the others that do not."""
-SEEN_AT, FROZEN_STAGES = 112, 4
+SEEN_AT, FROZEN_STAGES = 112, 5
 """Pixels a side at which the pretrained network looks at photographs, and how many of its seven stages are taken."""
 EPOCHS: Mapping[bool, tuple[int, int]] = {True: (0, 16), False: (45, 8)}
 """Before the cue is shown, and with it, of planted models and of sound ones: a network that has learnt the parts takes
