@@ -37,13 +37,16 @@ Case = dict[str, object]
 Named = tuple[str, str, int]
 """A network's family, cue and seed."""
 INTRODUCTION = """\
-By `bench_card.py --write`, on networks and images (odd seeds from 19 on) that set no limit of a check. Each figure has
-its 95 % interval, networks taken as units, and its counts. "Nothing fails, wrong map" is a wrong map that passed;
+By `bench_card.py --write`, on networks and images (odd seeds from 19 on) that set no limit of a check. Each figure
+has its 95 % interval, networks taken as units, and its counts. "Nothing fails, wrong map" is a wrong map that passed;
 "fails, right map" a false alarm; "leant on" is a map whose card says "Lean on it". The whole card is the checks that
-count and the veto (randomisation); properties do not enter. Wrong maps are made by a method, so that making them again
-does not tell. A map of another image is wrong only where the place differs from image to image (colour, texture), one
-of another class only where there is another (apart); of a network that reads nothing each map is wrong. A CAM of what
-lies before the gate is tried where one does (late), and is counted only where it lies off the place."""
+count and the veto (randomisation); properties do not enter. What a network reads is known where it decides at least
+nine of ten of 200 new images rightly, or reads nothing by its weights: one that never learned its cue may go by
+anything on its place, or by nothing, and is told apart (a rule set before these seeds were run). Wrong maps are made
+by a method, so that making them again does not tell. A map of another image is wrong only where the place differs
+from image to image (colour, texture), one of another class only where there is another (apart); of a network that
+reads nothing each map is wrong. A CAM of what lies before the gate is tried where one does (late), and is counted
+only where it lies off the place."""
 SOURCES = [
     *(
         ROOT / "workbench" / "evidence" / f"{name}.py"

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.evidence import CHECKS, LEAN, UNCOUNTED, Finding, rating
-from workbench.evidence.planted import version
+from workbench.evidence import CHECKS, LEAN, NOT_RELIED_ON, UNCOUNTED, Finding, rating
+from workbench.evidence.planted import RIGHTLY, learned, version
 from workbench.stats import auc, share
 
 Row = dict[str, Any]
@@ -35,16 +35,24 @@ def passed(row: Row) -> bool:
     return not failed(row)
 
 
-def moved(rows: list[Row]) -> list[Row]:
-    """Those of networks whose score moves at all on their image: one that did not learn its cue reads nothing there,
-    and its card says so."""
-    return [row for row in rows if row["findings"].get("deletion", ["", None, None])[2] is not None]
+def known(rows: list[Row]) -> list[Row]:
+    """Those of networks of which it is known what they read: that learned their cue, or have none."""
+    return [row for row in rows if learned(row["decides"])]
+
+
+def word(row: Row) -> str:
+    """What the card says in sum of a map."""
+    return rating(Finding(name, f[0], *f[1:5], "", "", "") for name, f in row["findings"].items()).word
 
 
 def leant(row: Row) -> bool:
     """Whether the card says to lean on the map."""
-    told = [Finding(name, f[0], *f[1:5], "", "", "") for name, f in row["findings"].items()]
-    return rating(told).word == LEAN
+    return word(row) == LEAN
+
+
+def warned(row: Row) -> bool:
+    """Whether the card says not to rely on the map."""
+    return word(row) == NOT_RELIED_ON
 
 
 def says(name: str, *verdicts: str) -> Callable[[Row], bool]:
@@ -67,32 +75,58 @@ def rate(rows: list[Row], hits: Callable[[Row], bool]) -> str:
     return f"{figure.value:.1%} ({figure.low:.1%}-{figure.high:.1%}; {figure.count}/{figure.support})"
 
 
-def table(rows: list[Row]) -> str:
-    """The figures as Markdown."""
+def in_sum(title: str, rows: list[Row]) -> list[str]:
+    """The errors of the whole card, as rows of a table."""
+    right, wrong = ([row for row in rows if row["truth"] == truth] for truth in ("right", "wrong"))
+    figures = (rate(wrong, passed), rate(right, failed), rate(wrong, leant), rate(right, leant))
+    more = (rate(wrong, warned), rate(right, warned), str(len(set(units(right + wrong).tolist()))))
+    return [f"| {title} | {' | '.join((*figures, *more))} |"]
+
+
+def by_check(rows: list[Row]) -> list[str]:
+    """The errors of each check, as lines of a table."""
     right, wrong = ([row for row in rows if row["truth"] == truth] for truth in ("right", "wrong"))
     lines = [
-        f"{len(rows)} maps: {len(right)} right, {len(wrong)} wrong, the others between",
-        "",
-        f"whole card: nothing fails, wrong map {rate(wrong, passed)}; something fails, right map {rate(right, failed)}",
-        "",
-        f"of networks whose score moves on something: nothing fails, wrong map {rate(moved(wrong), passed)}; something"
-        f" fails, right map {rate(moved(right), failed)}",
-        "",
-        f"leant on: wrong maps {rate(wrong, leant)}; right maps {rate(right, leant)}",
-        "",
         "| check | fails, right map | does not fail, wrong map | holds, right | holds, wrong | ROC AUC |",
         "|---|---|---|---|---|---|",
     ]
+    fails, holds, spared = ("fails",), ("holds",), ("holds", "doubtful")
     for name in CHECKS:
         of = [[row for row in some if name in row["findings"]] for some in (right, wrong)]
-        if not any(of):
-            continue
+        if any(of):
+            asked = ((of[0], fails), (of[1], spared), (of[0], holds), (of[1], holds))
+            figures = " | ".join(rate(some, says(name, *verdicts)) for some, verdicts in asked)
+            lines.append(f"| {name} | {figures} | {area(name, *of)} |")
+    return lines
 
-        fails, holds, spared = says(name, "fails"), says(name, "holds"), says(name, "holds", "doubtful")
-        lines.append(
-            f"| {name} | {rate(of[0], fails)} | {rate(of[1], spared)}"
-            f" | {rate(of[0], holds)} | {rate(of[1], holds)} | {area(name, *of)} |"
-        )
+
+def table(rows: list[Row]) -> str:
+    """The figures as Markdown: both of the networks of which it is known what they read and of all."""
+    every, rows = rows, known(rows)
+    right, wrong = ([row for row in rows if row["truth"] == truth] for truth in ("right", "wrong"))
+    apart = {(row["family"], row["cue"], row["seed"]): row["decides"] for row in every if not learned(row["decides"])}
+    named = ", ".join(f"{family} {cue} {seed} ({told:.0%})" for (family, cue, seed), told in apart.items())
+    lines = [
+        f"{len(rows)} maps of networks that decide at least {RIGHTLY:.0%} of new images rightly, or read nothing:"
+        f" {len(right)} right, {len(wrong)} wrong, the others between. Apart stand {len(apart)} networks that never"
+        f" learned their cue, so that nothing is known of what they read{': ' if named else ''}{named}.",
+        "",
+        "| whole card | nothing fails, wrong map | something fails, right map | leant on, wrong | leant on, right"
+        " | not to be relied on, wrong | not to be relied on, right | networks |",
+        "|---|---|---|---|---|---|---|---|",
+        *in_sum("of networks of which it is known", rows),
+        *in_sum("of all networks", every),
+        "",
+        "By check, of networks of which it is known:",
+        "",
+        *by_check(rows),
+        "",
+        "By check, of all networks:",
+        "",
+        *by_check(every),
+        "",
+        "Of networks of which it is known:",
+    ]
     for key in ("kind", "method", "cue", "family"):
         lines += ["", f"| {key} | nothing fails, wrong | fails, right | failing checks, right |", "|---|---|---|---|"]
         for value in dict.fromkeys(row[key] for row in rows):
@@ -127,7 +161,7 @@ def beside_quantus(rows: list[Row]) -> str:
 
     lines = ["| metric of Quantus | its area | our check | its area | maps |", "|---|---|---|---|---|"]
     above = 0
-    judged = [row for row in rows if row["truth"] in ("right", "wrong")]
+    judged = [row for row in known(rows) if row["truth"] in ("right", "wrong")]
     for metric, (check, sign) in MATCHES.items():
         both = [
             row for row in judged if metric in row["quantus"] and row["findings"].get(check, ["", None])[1] is not None
@@ -151,7 +185,8 @@ def asset(rows: list[Row]) -> dict[str, Any]:
     """What is shipped: the version of the checks that were measured, and counts of each network, by check."""
     networks = []
     for spec in dict.fromkeys((row["family"], row["cue"], row["seed"]) for row in rows):
-        some = [row for row in rows if (row["family"], row["cue"], row["seed"]) == spec and "findings" in row]
+        its = [row for row in rows if (row["family"], row["cue"], row["seed"]) == spec]
+        some = [row for row in its if "findings" in row]
         checks = {}
         for name in CHECKS:
             those = [row for row in some if name in row["findings"] and name != "sparsity"]
@@ -160,8 +195,11 @@ def asset(rows: list[Row]) -> dict[str, Any]:
         card = counts(some, failed) | {
             "leant": sum(leant(row) for row in some if row["truth"] == "wrong"),
             "trusted": sum(leant(row) for row in some if row["truth"] == "right"),
+            "warned": sum(warned(row) for row in some if row["truth"] == "wrong"),
+            "spurned": sum(warned(row) for row in some if row["truth"] == "right"),
         }
-        networks.append(dict(zip(("family", "cue", "seed"), spec, strict=True)) | {"card": card, "checks": checks})
+        facts = dict(zip(("family", "cue", "seed"), spec, strict=True)) | {"decides": its[0]["decides"]}
+        networks.append(facts | {"card": card, "checks": checks})
     return {"version": version(), "networks": networks}
 
 

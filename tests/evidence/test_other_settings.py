@@ -10,9 +10,9 @@ from torch import nn
 
 import workbench as wb
 from workbench.attribution import attribute
-from workbench.evidence import Stubbornness, stubbornness
+from workbench.evidence import Stubbornness, rating, stubbornness
 from workbench.evidence.case import Case
-from workbench.evidence.other_settings import BY_REMOVAL, JUDGED, Trial
+from workbench.evidence.other_settings import BY_REMOVAL, JUDGED, OF_ANOTHER_MAP, Trial
 from workbench.models import BASELINES
 
 EDGE = 32
@@ -76,8 +76,11 @@ def test_a_setting_gives_what_a_card_of_its_own_gives(
     (trial,) = (trial for trial in asked.trials if (trial.kind, trial.value) == (kind, value))
     more = {"draws": {}, "baseline": {"baseline": value}, "score": {"score": value}}[kind]
     made = attribute(clf, image, "integrated_gradients", 1, **more)
-    card = wb.assess(clf, image, made, checks=JUDGED, seed=int(value) if kind == "draws" else 0)
+    checks = JUDGED if kind == "draws" else OF_ANOTHER_MAP
+    card = wb.assess(clf, image, made, checks=checks, seed=int(value) if kind == "draws" else 0)
     assert dict(trial.verdicts) == card.verdicts
+    if kind != "draws":  # the sum is that of the map in question, and not of the first
+        assert trial.word == rating(card).word
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])

@@ -69,11 +69,14 @@ def infidelity(case: Case) -> Outcome:
     squares = _squares(case)
     covered = [(*_covered(case, squares, fill), fill.words) for fill in case.whole_fills]
     sizes = np.sqrt([(falls**2).mean() for _, falls, _, _ in covered])
-    if not np.isfinite(sizes).all() or case.stays(float(sizes.max())):
-        words = ", ".join(fill.words for fill in case.whole_fills)
+    words = ", ".join(fill.words for fill in case.whole_fills)
+    if not np.isfinite(sizes).all():
         return Outcome(
-            f"Covering squares ({words}) does not change the score: there is nothing to predict.", "doubtful"
+            f"The score is not a number once some squares are covered ({words}): there is nothing to predict."
         )
+    if case.stays(float(sizes.max())):
+        so = "does not change the score" if not sizes.max() else "changes the score too little to matter"
+        return Outcome(f"Covering squares ({words}) {so}: there is nothing to predict.", "doubtful")
     heard = [one for one, size in zip(covered, sizes, strict=True) if size >= QUIET * sizes.max()]
     return max((_predicted(case, *one) for one in heard), key=lambda made: (made.chance or 0.0) - (made.value or 0.0))
 

@@ -20,6 +20,8 @@ BY_REMOVAL = ("deletion", "insertion", "infidelity")
 """Checks that replace parts of the image."""
 JUDGED = (*BY_REMOVAL, "randomisation")
 """Checks whose verdict says something about the map, and so is asked again."""
+OF_ANOTHER_MAP = (*JUDGED, "completeness")
+"""What is asked of a map that is made again under another setting: its sum is another too."""
 MORE_SEEDS = 2
 SETTING_WORDS: Mapping[Kind, str] = {
     "replacement": "Removed regions replaced only with: {}",
@@ -139,12 +141,14 @@ def stubbornness(
         tell(0, 0)
         try:
             made = attribution
+            checks: Sequence[str] = BY_REMOVAL if kind == "replacement" else JUDGED
             if kind not in ("replacement", "draws"):
+                checks = OF_ANOTHER_MAP
                 made = _made(classifier, ready, attribution, kind, value, background, tell)
             again = list(
                 examine(
                     classifier, ready, made,
-                    checks=BY_REMOVAL if kind == "replacement" else JUDGED,
+                    checks=checks,
                     background=background,
                     budget=budget,
                     seed=int(value) if kind == "draws" else seed,

@@ -15,6 +15,10 @@ from workbench.stats import Rate, share
 
 ASSET = "card-errors.json"
 """Written by `tests/benchmarks/bench_card.py`: what the card said of the maps of each planted network."""
+RIGHTLY = 0.9
+"""Share of new images that a planted network must decide rightly, for it to be known that it reads its cue: what one
+reads that never learned it is not known, though its weights be zero everywhere else. A network that reads nothing has
+no cue, and is known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +30,16 @@ class ErrorRates:
         failing: Of right maps, those that failed.
         leant: Of wrong maps, those that a card says to lean on; None of a single check.
         trusted: Of right maps, those that a card says to lean on; None of a single check.
+        warned: Of wrong maps, those that a card says not to rely on; None of a single check.
+        spurned: Of right maps, those that a card says not to rely on; None of a single check.
     """
 
     passed: Rate
     failing: Rate
     leant: Rate | None = None
     trusted: Rate | None = None
+    warned: Rate | None = None
+    spurned: Rate | None = None
 
 
 def version() -> int:
@@ -39,12 +47,13 @@ def version() -> int:
     return KINDS["findings"].version
 
 
-def error_rates(check: str | None = None, family: str | None = None) -> ErrorRates | None:
-    """The measured error rates.
+def error_rates(check: str | None = None, family: str | None = None, *, unlearned: bool = False) -> ErrorRates | None:
+    """The measured error rates, on planted networks of which it is known what they read.
 
     Args:
         check: Of one check of `CHECKS`; of the whole card where missing.
         family: On networks of one family: "plain", "residual", "gated" or "transformer"; on all where missing.
+        unlearned: Also on networks that did not learn their cue (`RIGHTLY`).
 
     Returns:
         The rates, or None where none were measured for this version of the checks.
@@ -58,12 +67,19 @@ def error_rates(check: str | None = None, family: str | None = None) -> ErrorRat
     networks = _measured()
     if networks is None:
         return None
-    chosen = [one for one in networks if family in (None, one["family"])]
+    chosen = [one for one in networks if family in (None, one["family"]) and (unlearned or learned(one.get("decides")))]
     counts = [one["card"] if check is None else one["checks"].get(check, {}) for one in chosen]
     passed, failing = _rate(counts, "passed", "wrong"), _rate(counts, "failing", "right")
     if check is not None:
         return ErrorRates(passed, failing)
-    return ErrorRates(passed, failing, _rate(counts, "leant", "wrong"), _rate(counts, "trusted", "right"))
+    words = (("leant", "wrong"), ("trusted", "right"), ("warned", "wrong"), ("spurned", "right"))
+    return ErrorRates(passed, failing, *(_rate(counts, hits, of) for hits, of in words))
+
+
+def learned(decides: float | None) -> bool:
+    """Whether it is known what a planted network reads, by the share of new images that it decides rightly; None where
+    it reads nothing."""
+    return decides is None or decides >= RIGHTLY
 
 
 @cache

@@ -175,8 +175,8 @@ def _compared(case: Case, made: list[Curves]) -> Gains | Outcome:
     if case.stays(widest.span):
         words = ", ".join(fill.words for fill in case.whole_fills)
         return Outcome(
-            f"The score stays at {case.ends[0]:.4g} whatever is replaced ({words}): it rests on no place that the map"
-            " could mark.",
+            f"The score {_still(case.ends[0], widest.span)} whatever is replaced ({words}): it rests on no place that"
+            " the map could mark.",
             "fails",
             0.0,
             chance=0.0,
@@ -189,6 +189,13 @@ def _compared(case: Case, made: list[Curves]) -> Gains | Outcome:
     if float((luck >= best.gain).mean()) > COMMON:
         verdict = "fails"
     return Gains(verdict, best, [curves for curves in heard if curves is not best], luck)
+
+
+def _still(score: float, span: float) -> str:
+    """That a score keeps still, in words: wholly, or but for a change that matters to no decision."""
+    return (
+        f"stays at {score:.4g}" if span <= EVEN else f"stays at {score:.4g} but for {span:.1g}, too little to matter,"
+    )
 
 
 def _reason(best: Curves, others: list[Curves], ends: tuple[float, float], *, deleting: bool) -> str:
@@ -242,8 +249,9 @@ def _curves(case: Case, fill: Fill, order: NDArray[np.int64], *, deleting: bool)
     heights = np.vstack([curve[marks], random])  # all at the same marks, to be fair
     areas = (heights[:, 1:] + heights[:, :-1]) @ np.diff(shares(budget.steps)[marks]) / 2
     span = max(float(max(curve.max(), random.max()) - min(curve.min(), random.min())), EVEN)
-    merits = areas / span * (-1 if deleting else 1)
-    mine, others = float(merits[0]), merits[1:]
-    gain, error = mine - float(others.mean()), float(others.std(ddof=1)) / math.sqrt(len(others))
-    gains = (others - others.mean()) * len(others) / (len(others) - 1)
+    with np.errstate(invalid="ignore"):  # a score without end, of which no area is used
+        merits = areas / span * (-1 if deleting else 1)
+        mine, others = float(merits[0]), merits[1:]
+        gain, error = mine - float(others.mean()), float(others.std(ddof=1)) / math.sqrt(len(others))
+        gains = (others - others.mean()) * len(others) / (len(others) - 1)
     return Curves(fill, curve, random, gain, gains, gain + TWO_SIGMA * error)

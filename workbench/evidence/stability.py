@@ -58,6 +58,8 @@ def randomisation(case: Case) -> Outcome:
     layers = _owners(private, case)
     if not layers:
         return Outcome("The model has no weights to randomise.")
+    if not any(_spread(weights) for layer in layers for weights in layer.parameters(recurse=False)):
+        return Outcome("Each of the model's tensors of weights holds one value only: drawn anew, none of them changes.")
     try:
         counts, by_pixel, by_cell = _cascade(case, private, layers)
     except InputError as error:
@@ -189,12 +191,19 @@ def redraw(layers: list[nn.Module], rng: torch.Generator) -> None:
         for layer in layers:
             for weights in layer.parameters(recurse=False):
                 if weights.is_floating_point():
-                    spread = weights.double().std(correction=0).item() if weights.numel() > 1 else weights.abs().item()
                     drawn = (
-                        torch.randn(weights.shape, generator=rng, dtype=torch.float64) * spread
+                        torch.randn(weights.shape, generator=rng, dtype=torch.float64) * _spread(weights)
                         + weights.double().mean().item()
                     )
                     weights.copy_(drawn.to(weights))
+
+
+def _spread(weights: Tensor) -> float:
+    """By how much a tensor's weights differ, and of a single one how large it is; 0 of whole numbers."""
+    if not weights.is_floating_point() or not weights.numel():
+        return 0.0
+    weights = weights.detach()
+    return float(weights.double().std(correction=0) if weights.numel() > 1 else weights.abs())
 
 
 def repeatability(case: Case) -> Outcome:

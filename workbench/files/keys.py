@@ -52,7 +52,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "edited map": _kind(*MODEL, "image", "size", "edits", "method", "target", version=2, megabytes=64),
         "edited prediction": _kind(*MODEL, "image", "size", "edits"),
         "findings": _kind(*MODEL, "image", "mask", *_AIM, "budget", version=3),
-        "stubbornness": _kind(*MODEL, "image", "mask", *_AIM, "budget", megabytes=4),
+        "stubbornness": _kind(*MODEL, "image", "mask", *_AIM, "budget", version=2, megabytes=4),
         "prediction": _kind(*MODEL, "item"),
         "smallest region": _kind(*MODEL, "image", "aim", "fill", "grid", megabytes=64),
         "sweep": _kind(*MODEL, "image", "slider"),
