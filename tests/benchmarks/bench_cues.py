@@ -177,13 +177,14 @@ def lines_of(result: Search, carry: dict[str, bool]) -> list[dict[str, object]]:
     for finding in result.findings:
         cue, proof = finding.cue, finding.transplant
         known = [carry[name] for name in cue.carriers if name in carry]
-        ways = {key: way for key, way in (("put", proof.put), ("taken", proof.taken)) if way is not None}
+        tried = (("put", proof.put), ("taken", proof.taken), ("suppressed", proof.suppressed))
+        ways = {key: way for key, way in tried if way is not None}
         figures = {key: (way.flips.value, way.decoys.value, way.effect.value) for key, way in ways.items()}
-        tried = {f"{key} each": way.frame[list(KEPT)].round(3).values.tolist() for key, way in ways.items()}
+        each = {f"{key} each": way.frame[list(KEPT)].round(3).values.tolist() for key, way in ways.items()}
         lines.append({
             "verdict": finding.verdict, "kind": cue.kind, "name": cue.name, "target": cue.target, "p": finding.p,
             "box": cue.box, "carriers": len(known), "carry": float(np.mean(known)) if known else None,
-            **figures, **tried,
+            **figures, **each,
         })  # fmt: skip
     return lines
 
@@ -213,7 +214,7 @@ def named(line: dict) -> bool:
     if line["family"] == "fixed stamp":
         return first["box"] is not None and holds(first["box"], line)
     if line["family"] == "wandering mark":
-        return first["kind"] == "mark" and (first["carry"] or 0) >= 0.75
+        return first["kind"] in ("mark", "concept") and not first["box"] and (first["carry"] or 0) >= 0.75
     words = f"{first['kind']} {first['name']}".lower()
     return first["kind"] == "property" and any(word in words for word in RIGHT_NAMES[line["family"]])
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
     from workbench.images import Pixels
 
@@ -16,7 +17,7 @@ CUE_KINDS: dict[Kind, str] = {
     "mark": "a mark that may lie anywhere",
     "background": "what surrounds the part",
     "property": "a property of the whole image",
-    "concept": "a direction in the penultimate layer",
+    "concept": "a concept of the last feature layer",
 }
 """What a cue can be, in words."""
 
@@ -38,6 +39,14 @@ class Exchange(Protocol):
         """Whether an image shows the cue."""
 
 
+class Inside(Protocol):
+    """A cue that can also be suppressed within the model."""
+
+    def suppressed(self, image: Pixels, rng: np.random.Generator) -> NDArray[np.intp]:
+        """(1 + D,) the class that an image is called without the cue in the layer, then without D times as much of
+        others."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Cue:
     """Something that a class may be decided by.
@@ -55,6 +64,7 @@ class Cue:
         spares: Whether the proof leaves what a mask shows as it was; False for light that falls on all alike.
         adds: Whether putting it on adds detail all over an image, which may hide a defect or look like one; False where
             taking it away does; None where neither does.
+        inside: How it is suppressed within the model; None for what lies in the image alone.
     """
 
     kind: Kind
@@ -68,3 +78,4 @@ class Cue:
     unit: str = ""
     spares: bool = True
     adds: bool | None = None
+    inside: Inside | None = None

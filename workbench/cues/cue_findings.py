@@ -18,7 +18,8 @@ from workbench.stats import SIGNIFICANT, holm
 MATTERS = 0.2
 """A cue that turns a smaller share of decisions beyond its decoy's is not accused."""
 ALONE = 0.5
-"""What a property must turn beyond its decoy's where adding detail is the only way to try it."""
+"""What a property must turn beyond its decoy's where adding detail is the only way to try it, and a concept where only
+to take it away turns decisions."""
 ENOUGH_POWER = 0.8
 """With a smaller chance of proving a cue, a search that proves none does not clear a class."""
 Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
@@ -35,7 +36,8 @@ class Finding:
         verdict: "shortcut" where it decides and masks show that the defects were left alone; "leans" where it decides
             but nothing says whether it belongs to the defect; "looks" where it turns decisions, but not clearly more
             than chance or its decoy would, against its other proof, or may only have hidden or brought defects;
-            "clear" where it turns few; "too few" where too few images could be edited.
+            "clear" where it turns few; "too few" where too few images could be edited. What a concept turns within the
+            model is asked for as well and proves nothing alone: some direction decides in every model.
     """
 
     transplant: Transplant
@@ -157,9 +159,21 @@ def _verdict(study: Study, tried: Transplant, p: float) -> Verdict:
     ways = [way for way in (tried.put, tried.taken) if way is not None and way.enough]
     if not ways:
         return "too few"
-    if p <= SIGNIFICANT and _proven(study, tried) and not _contradicted(tried):
+    if p <= SIGNIFICANT and _proven(study, tried) and _as_a_concept(study, tried) and not _contradicted(tried):
         return "shortcut" if _spared(study, tried.cue) else "leans"
     return "looks" if any((way.flips.value or 0) >= MATTERS for way in ways) else "clear"
+
+
+def _as_a_concept(study: Study, tried: Transplant) -> bool:
+    """Whether what more is asked of a concept holds: it decides within the model too, put on images it turns them or,
+    taken away alone, half of them, and masks tell it from the defect: without them it may well be what the class is.
+    True for other cues."""
+    inside, put, taken = tried.suppressed, tried.put, tried.taken
+    if tried.cue.kind != "concept":
+        return True
+    alone = taken is not None and taken.enough and (taken.effect.value or 0) >= ALONE
+    both = alone or (put is not None and put.enough and _matters(put))
+    return study.masks_known() and both and inside is not None and inside.enough and _matters(inside)
 
 
 def _proven(study: Study, tried: Transplant) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from workbench.bias import interval
@@ -19,7 +20,7 @@ from workbench.stats import Rate
 if TYPE_CHECKING:
     import pandas as pd
 
-TRIED_WAYS = ("put on", "taken away")
+TRIED_WAYS = ("put on", "taken away", "suppressed in the layer")
 CARRIED, CARRIED_FOR = "cue", "cue of class"
 """The attributes of images that carry an accused cue."""
 
@@ -110,7 +111,7 @@ def _row(finding: Finding) -> dict[str, object]:
         "verdict": finding.verdict,
         "p adjusted": finding.p,
     }
-    for name, way in zip(TRIED_WAYS, (finding.transplant.put, finding.transplant.taken), strict=True):
+    for name, way in _ways(finding):
         row[f"{name}: images"] = None if way is None else len(way.frame)
         row[f"{name}: units"] = None if way is None else way.frame["unit"].nunique()
         for what in ("flips", "decoys", "effect"):
@@ -121,13 +122,19 @@ def _row(finding: Finding) -> dict[str, object]:
     return {**row, "level in its class": own, "level elsewhere": others, "unit of the level": cue.unit or None}
 
 
+def _ways(finding: Finding) -> Iterator[tuple[str, Turned | None]]:
+    """What was tried, by its name."""
+    tried = finding.transplant
+    return zip(TRIED_WAYS, (tried.put, tried.taken, tried.suppressed), strict=True)
+
+
 def trials_table(search: Search) -> pd.DataFrame:
     """All images that were edited: one row a cue, way and image."""
     import pandas as pd
 
     parts = []
     for finding in search.findings:
-        for name, way in zip(TRIED_WAYS, (finding.transplant.put, finding.transplant.taken), strict=True):
+        for name, way in _ways(finding):
             if way is not None:
                 facts = {"class": finding.cue.target, "cue": finding.cue.name, "edit": name}
                 parts.append(way.frame.assign(**facts)[[*facts, *TRIED]])

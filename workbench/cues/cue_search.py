@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.cues.concept_cues import concepts
+from workbench.cues.concept_layer import feature_layer
 from workbench.cues.cue import CUE_KINDS, Cue, Kind
 from workbench.cues.cue_findings import Search, Unsearched, judged
 from workbench.cues.cue_sample import LEAST_CALLED, Study
@@ -21,7 +23,7 @@ from workbench.errors import InputError
 from workbench.stats import FEW_UNITS
 
 Proposer = Callable[[Study, str], Iterator[Cue]]
-PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "mark": marks, "property": properties}
+PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "mark": marks, "property": properties, "concept": concepts}
 """For each kind of cue, what proposes some for a class: it looks at explored images alone, the most promising first."""
 Report = Callable[[str, int, int], None]
 UNSHOWN = Unsearched(
@@ -63,7 +65,7 @@ def search(study: Study, on_progress: Report | None = None, folder: Path | None 
     return Search(
         judged(study, transplants),
         study.classes,
-        tuple(PROPOSERS),
+        tuple(kind for kind in PROPOSERS if _unproposed(study, kind) is None),
         _unsearched(study),
         len(study.items),
         power_of(study, transplants),
@@ -95,12 +97,22 @@ def _unsearched(study: Study) -> tuple[Unsearched, ...]:
         for name in names
     ]
     kinds = [
-        Unsearched(words, "This search does not cover it.")
-        for kind, words in CUE_KINDS.items()
-        if kind not in PROPOSERS
+        Unsearched(words, why) for kind, words in CUE_KINDS.items() if (why := _unproposed(study, kind)) is not None
     ]
     beyond = [UNSHOWN] if "property" in PROPOSERS else []
     return (*classes, *kinds, *beyond, *_unfollowed(study))
+
+
+def _unproposed(study: Study, kind: Kind) -> str | None:
+    """Why a kind of cue is not looked for; None where it is."""
+    if kind not in PROPOSERS:
+        return "This search does not cover it."
+    try:
+        if kind == "concept":
+            feature_layer(study.classifier)
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def _there(study: Study, name: str) -> str:

@@ -26,7 +26,7 @@ ADVICE: Mapping[Kind, str] = {
     "mark": "remove the mark, or collect images of every class with it and without it",
     "background": "crop to the part, or collect images of every class in front of each background",
     "property": "take the images of every class in the same way, or collect images of every class at all levels of it",
-    "concept": "look at the images that carry it, and collect images of every class with it and without it",
+    "concept": "look at what these images share, remove it, or collect images of every class with it and without it",
 }
 """What mends a model that goes by a cue, by its kind."""
 
@@ -39,6 +39,12 @@ def claim_of(finding: Finding) -> str:
         proofs.append(f"putting it on images that are called otherwise turns {_turned(put)}")
     if taken is not None and taken.enough:
         proofs.append(f"taking it from images that are called so turns {_turned(taken)}")
+    inside = finding.transplant.suppressed
+    if inside is not None and inside.enough:
+        proofs.append(
+            f"suppressing it in the layer turns {interval(inside.flips)} of the decisions, others of the same energy"
+            f" {interval(inside.decoys)}, in {images_of(inside.flips)}"
+        )
     shown = "; ".join(proofs) or "too few images could be edited to try it"
     return f"the model calls an image “{cue.target}” by {cue.name}: {shown}"
 

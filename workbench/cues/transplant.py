@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cues.cue import Cue
+from workbench.cues.cue import Cue, Inside
 from workbench.cues.cue_sample import Study
 from workbench.errors import InputError
 from workbench.images import Pixels, alike
@@ -66,6 +66,8 @@ class Transplant:
         taken: What taking it from images that are called its class does; None likewise.
         before: An image (H, W, C) as it is, the clearest that turned, else the first; None where none was edited.
         after: The same with the cue put on, or taken away where `put` is None.
+        suppressed: What suppressing it within the model does to images that are called its class, the decoy others of
+            the same energy; None for a cue that is not `inside`.
     """
 
     cue: Cue
@@ -73,6 +75,7 @@ class Transplant:
     taken: Turned | None
     before: Pixels | None = None
     after: Pixels | None = None
+    suppressed: Turned | None = None
 
 
 def transplant(study: Study, cue: Cue, on_progress: Callable[[int, int], None] | None = None) -> Transplant:
@@ -98,7 +101,26 @@ def transplant(study: Study, cue: Cue, on_progress: Callable[[int, int], None] |
     put, shown = _tried(study, cue, hosts, rng, to=True, report=report)
     taken, other = _tried(study, cue, carriers, rng, to=False, report=lambda done: report(len(hosts) + done))
     before, after = shown or other or (None, None)
-    return Transplant(cue, put, taken, before, after)
+    suppressed = None if cue.inside is None else _suppressed(study, cue, cue.inside, carriers, rng)
+    return Transplant(cue, put, taken, before, after, suppressed)
+
+
+def _suppressed(study: Study, cue: Cue, inside: Inside, places: list[int], rng: np.random.Generator) -> Turned | None:
+    column, lines = study.classifier.index(cue.target), []
+    for place in places:
+        item = study.items[place]
+        try:
+            image, mask = study.decoded(item)
+            called = inside.suppressed(image, rng)
+        except InputError:
+            continue
+        names = (study.classifier.class_names[i] for i in (study.called[place], called[0], _most(called[1:])))
+        turned = called != column
+        shares = float(turned[0]), float(turned[1:].mean())
+        before, to, decoy_to = names
+        unit, masked = int(study.units[place]), mask is not None
+        lines.append((item.name, item.label, before, *shares, to, decoy_to, unit, masked))
+    return _result(lines, rng)
 
 
 def _tried(
@@ -127,7 +149,8 @@ def _tried(
         turned = (decided == column) if to else (decided != column)
         own, decoy = float(turned[:EDITS].mean()), float(turned[EDITS:].mean())
         called, to_own, to_decoy = (
-            study.classifier.class_names[column] for column in (study.called[place], *_most(decided))
+            study.classifier.class_names[column]
+            for column in (study.called[place], _most(decided[:EDITS]), _most(decided[EDITS:]))
         )
         unit, masked = int(study.units[place]), mask is not None
         lines.append((item.name, item.label, called, own, decoy, to_own, to_decoy, unit, masked))
@@ -146,9 +169,9 @@ def _asked(study: Study, variants: Sequence[Pixels]) -> NDArray[np.float64]:
     return np.asarray(ask(study.classifier, [variants[i] for i in first])[number])
 
 
-def _most(decided: NDArray[np.intp]) -> tuple[int, int]:
-    """The class that most draws with the cue, and with its decoy, are called."""
-    return int(np.bincount(decided[:EDITS]).argmax()), int(np.bincount(decided[EDITS:]).argmax())
+def _most(decided: NDArray[np.intp]) -> int:
+    """The class that most of some draws are called."""
+    return int(np.bincount(decided).argmax())
 
 
 def _variants(

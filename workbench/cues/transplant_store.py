@@ -71,7 +71,7 @@ RECORDED: tuple[type, ...] = (Search, Finding, Unsearched, Transplant, Turned, R
 
 def _record(result: Transplant) -> Transplant:
     before, after, crop = (_small(pixels) for pixels in (result.before, result.after, result.cue.crop))
-    cue = dataclasses.replace(result.cue, exchange=Past(), crop=crop)
+    cue = dataclasses.replace(result.cue, exchange=Past(), crop=crop, inside=None)
     return dataclasses.replace(result, cue=cue, before=before, after=after)
 
 

@@ -44,6 +44,7 @@ SIGNS = {
 }
 THUMBNAILS = 12
 LONGEST_NAMES = 1200
+INSIDE_WORDS = "Suppressing it in the model's last feature layer, against others of the same energy"
 WAY_WORDS = ("Putting it on images that are called otherwise", "Taking it from images that are called so")
 
 
@@ -93,6 +94,8 @@ def _accused(scope: Scope, search: Search) -> None:
         with st.grid(2, min_column_width=260):
             for words_of, way in zip(WAY_WORDS, (finding.transplant.put, finding.transplant.taken), strict=True):
                 _way(words_of, way)
+            if finding.transplant.suppressed is not None:
+                _way(INSIDE_WORDS, finding.transplant.suppressed)
         st.caption(f"{chance(finding.p)} after correction for {len(search.findings)} cues that were tried.")
         _shown(finding)
         _cost(search, finding)
@@ -221,10 +224,14 @@ def _all(scope: Scope, search: Search) -> None:
     st.subheader("All that was tried", anchor=False)
     rows = []
     for finding in search.findings:
-        ways = finding.transplant.put, finding.transplant.taken
-        put, taken = ("" if way is None else f"{interval(way.flips)}, decoy {interval(way.decoys)}" for way in ways)
+        tried = finding.transplant
+        put, taken, inside = (
+            "" if way is None else f"{interval(way.flips)}, decoy {interval(way.decoys)}"
+            for way in (tried.put, tried.taken, tried.suppressed)
+        )
         facts = {"cue": finding.cue.name, "class": finding.cue.target, "verdict": CUE_VERDICTS[finding.verdict]}
-        rows.append({**facts, "put on turns": put, "taken away turns": taken, "p adjusted": chance(finding.p)})
+        turns = {"put on turns": put, "taken away turns": taken, "suppressed in the layer turns": inside}
+        rows.append({**facts, **turns, "p adjusted": chance(finding.p)})
     if not rows:
         st.caption(
             "Nothing: no cue was proposed." if search.classes else "Nothing: too few images are called of any class."
