@@ -16,7 +16,9 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
@@ -24,6 +26,9 @@ from streamlit.testing.v1.element_tree import Button
 from workbench import catalog
 from workbench.files import CheckResult
 from workbench.ui import warm
+
+if TYPE_CHECKING:
+    from workbench.training import Reason
 
 MODELS = ("solar-cells", "solar-cells-random")
 """Those of the catalog whose results are shipped, each with its own image set."""
@@ -105,24 +110,63 @@ def said(model: str) -> list[CheckResult]:
         st.session_state["said"] = [*(line for line in fits if line.check in FIT_CHECKS[1:3]), headline, *limits]
         st.session_state["asked"] = scope.model.ref
 
+    found: list[CheckResult] = asked(page, model, model)
+    return found
+
+
+def reasons(model: str) -> list[Reason]:
+    """What is known of why a model decides so: by the search for shortcuts, the league and the checks of its maps."""
+
+    def page() -> None:
+        import streamlit as st
+
+        from workbench.cues import cue_results, error_words
+        from workbench.evidence import errors_sentence, league_errors, league_result
+        from workbench.training import Reason
+        from workbench.ui import findings, league, runs, url
+        from workbench.ui.bias import shortcuts
+        from workbench.ui.overview import asking
+
+        url.begin("overview")
+        view = runs.current_view()
+        scope = findings.scope_of(view)
+        assert scope is not None
+        search, held = shortcuts.known(scope), league.known(view)
+        st.session_state["said"] = [
+            Reason("What it goes by: the search for shortcuts", cue_results(search) if search else (), error_words()),
+            Reason(
+                "Which method suits it: the league of methods",
+                [league_result(*held)] if held else (),
+                errors_sentence(league_errors()),
+            ),
+            Reason("Whether its maps hold: the evidence of a sample", asking.maps_known(asking.held(scope))),
+        ]
+        st.session_state["asked"] = view.model.ref
+
+    found: list[Reason] = asked(page, model, catalog.load_catalog().models[model].images or "")
+    return found
+
+
+def asked(page: Callable[[], None], model: str, images: str) -> Any:
+    """What a page leaves under "said", of a model of the catalog and a set."""
     at = AppTest.from_function(page, default_timeout=PATIENCE)
-    for name, value in {"model": model, "set": model}.items():
+    for name, value in {"model": model, "set": images}.items():
         at.query_params[name] = at.session_state[name] = value
     at.run()
     if at.exception or at.session_state["asked"] != model:
         raise SystemExit(f"{model} was not asked about: {at.exception}")
-    found: list[CheckResult] = at.session_state["said"]
-    return found
+    return at.session_state["said"]
 
 
 def cards() -> None:
     """Write what ships into the cards of the models."""
-    from workbench.training import with_studies
+    from workbench.training import with_reasons, with_studies
 
     warm.torch_ready = lambda: True
-    for model in MODELS:
+    for model in dict.fromkeys((*MODELS, *LEAGUES)):
         path = catalog.shared(f"models/{model}") / "MODEL_CARD.md"
-        path.write_text(with_studies(path.read_text(encoding="utf-8"), said(model)), encoding="utf-8")
+        text = with_reasons(path.read_text(encoding="utf-8"), reasons(model))
+        path.write_text(with_studies(text, said(model)) if model in MODELS else text, encoding="utf-8")
 
 
 def main(work: Path) -> None:

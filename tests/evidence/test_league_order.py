@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -15,15 +16,18 @@ TITLES = [entrant.title for entrant in ENTRANTS]
 def made(
     leads: np.ndarray, chance: np.ndarray | None = None, units: list[int] | None = None, **facts: object
 ) -> League:
-    import pandas as pd
+    given = {"images": 100, "split": True, "by_chance": 0.001, "by_random": 0.05} | facts
+    return League(_frame(leads, TITLES, chance, units), ENTRANTS, **given)  # type: ignore[arg-type]
 
+
+def _frame(
+    leads: np.ndarray, titles: list[str], chance: np.ndarray | None = None, units: list[int] | None = None
+) -> pd.DataFrame:
     moved = np.zeros_like(leads) if chance is None else chance
     rows = [
         (
             f"{i:03}",
-            "a",
-            "a",
-            "a",
+            *"aaa",
             -1 if units is None else units[i],
             title,
             leads[i, e],
@@ -33,25 +37,11 @@ def made(
             True,
             "",
         )
-        for i in range(len(leads))
-        for e, title in enumerate(TITLES)
+        for i, unit in enumerate([-1] * len(leads) if units is None else units)
+        for e, title in enumerate(titles)
     ]
-    columns = [
-        "name",
-        "label",
-        "predicted",
-        "explained",
-        "unit",
-        "entrant",
-        "lead",
-        "chance",
-        "seconds",
-        "passes",
-        "turns",
-        "error",
-    ]
-    given = {"images": 100, "split": True, "by_chance": 0.001, "by_random": 0.05} | facts
-    return League(pd.DataFrame(rows, columns=columns), ENTRANTS, **given)  # type: ignore[arg-type]
+    columns = ["name", "label", "predicted", "explained", "unit", "entrant", "lead", "chance"]
+    return pd.DataFrame(rows, columns=[*columns, "seconds", "passes", "turns", "error"])
 
 
 def leads(means: list[float], count: int = 20, seed: int = 0, spread: float = 0.1) -> np.ndarray:
@@ -109,6 +99,41 @@ def test_of_those_that_cannot_be_told_apart_one_that_sums_up_is_put_forward() ->
     assert "It is ahead of Integrated gradients by" in sentence
     table, _ = told([0.0, 0.0, 0.0])
     assert (table.best, table.tied) == (None, ())
+
+
+def test_where_gradients_mislead_the_cheapest_that_takes_none_is_put_forward() -> None:
+    entrants = (Entrant("saliency"), Entrant("integrated_gradients"), Entrant("occlusion"), Entrant("feature_ablation"))
+
+    def told(means: list[float], spread: float = 0.01) -> tuple[Standings, str, str]:
+        values = leads([*means[:3]], spread=spread), leads([means[3]], seed=1, spread=spread)
+        frame = _frame(np.concatenate(values, 1), [one.title for one in entrants])
+        held = League(frame, entrants, 100, True, 0.001, 0.05)
+        table = standings(held)
+        return table, league_sentence(held, table), league_result(held, table).verdict
+
+    table, sentence, verdict = told([0.1, 0.5, 0.49, 0.47])
+    assert table.misled
+    assert table.best is not None
+    assert table.best.entrant.method == "feature_ablation", "nearly as much, and cheaper"
+    assert table.best.told_apart
+    assert (table.single, verdict) == (False, "unknown")
+    assert "Feature ablation is put forward of 4 tried, before Integrated gradients" in sentence
+    assert "gradients at the image mislead here" in sentence
+    table, _, _ = told([0.1, 0.5, 0.44, 0.4])
+    assert table.best is table.rows[0], "none without gradients carries nine tenths"
+    table, _, _ = told([0.3, 0.5, 0.49, 0.47])
+    assert not table.misled
+    assert table.best is table.rows[0]
+    table, _, _ = told([0.0, 0.0, 0.0, 0.0], 0.1)
+    assert not table.misled
+    assert table.best is None
+
+
+def test_a_finding_is_ok_only_where_one_method_is_told_from_all_others() -> None:
+    alone, tied = (made(leads(means)) for means in ([0.4, 0.1, 0.1], [0.4, 0.1, 0.38]))
+    findings = [league_result(result, standings(result)) for result in (alone, tied)]
+    assert [finding.verdict for finding in findings] == ["ok", "unknown"]
+    assert all(finding.figure > 0.3 for finding in findings)
 
 
 def test_the_truly_best_is_seldom_left_out() -> None:

@@ -12,15 +12,16 @@ import pandas as pd
 import pytest
 
 from workbench.catalog import shared
+from workbench.files import CheckResult
 from workbench.images.splits import Deal
 from workbench.models.folder import read_spec
 from workbench.predictions.table import DecisionRule, Predictions
 from workbench.quality import Families
-from workbench.reliability import read_record
+from workbench.reliability import NO_HEADS, read_record
 from workbench.sets import load_images
 from workbench.stats import auc
 from workbench.training.loop import Recipe
-from workbench.training.model_card import holds
+from workbench.training.model_card import STUDIED, Reason, holds, with_reasons, with_studies
 from workbench.training.own_card import Account, finetune_card
 
 NAMES = ("ok", "crack")
@@ -153,8 +154,10 @@ def test_a_card_says_what_reliability_says(model) -> None:
     known = Predictions.load(folder / "predictions.parquet")
     table = dataclasses.replace(known, frame=known.frame.assign(group=known.frame["name"].map(modules)))
     said = holds(table, read_record(folder))
-    assert f"\n{said}\n" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert said.count("\n- ") >= 3
+    card, lines = (folder / "MODEL_CARD.md").read_text(encoding="utf-8"), said.splitlines()
+    assert len(lines) >= 4
+    missing = [line for line in lines if f"\n{line}\n" not in card]
+    assert [NO_HEADS in line for line in missing] == [True], "of heads the card says below what they found"
     assert "were not calibrated" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
@@ -240,3 +243,53 @@ def test_the_readme_and_the_overview_tell_both_figures_of_the_solar_cells() -> N
     for name in ("solar-cells", "solar-cells-random"):
         about = read_spec(shared(f"models/{name}")).about
         assert all(figure in about for figure in (*shares, *escapes)), about
+
+
+CARD = """# A model
+
+## Will it hold
+
+- Sound: It holds.
+- Cannot be told: Whether it is too simple is open. {heads}
+
+{studied}
+
+## Why it decides as it does
+
+That the pages tell.
+
+## What it is not for
+
+- Not for this.
+"""
+
+
+def test_reasons_stand_before_what_it_is_not_for_and_are_written_anew() -> None:
+    plain = CARD.format(heads="", studied="None.")
+    found = CheckResult("league of methods", "unknown", "Two cannot be told apart.", support=16)
+    first = with_reasons(plain, [Reason("League", [found], "It errs in 2 of 10."), Reason("Search", ())])
+    told = first.partition("## Why it decides as it does")[2].partition("## What it is not for")[0]
+    assert "### League\n\n- Cannot be told: Two cannot be told apart.\n- It errs in 2 of 10.\n\n### Search" in told
+    assert "### Search\n\n- Cannot be told: Of what ships nobody has asked it" in told
+    assert first.startswith(plain.partition("That the pages")[0])
+    assert "That the pages" not in first
+    assert first.endswith("## What it is not for\n\n- Not for this.\n")
+    other = dataclasses.replace(found, verdict="ok", sentence="One is best.")
+    second = with_reasons(first, [Reason("League", [other])])
+    assert "- Sound: One is best." in second
+    assert "Two cannot" not in second
+    assert "Search" not in second
+    assert with_reasons(second, [Reason("League", [found], "It errs in 2 of 10."), Reason("Search", ())]) == first
+
+
+def test_that_no_head_was_fitted_is_not_said_above_what_heads_found() -> None:
+    from workbench.training.model_card import NOT_STUDIED
+
+    card = CARD.format(heads=NO_HEADS, studied=NOT_STUDIED)
+    heads = CheckResult("fit too simple", "ok", "Not too simple: heads reach no more.")
+    more = CheckResult("fit more images", "unknown", "More images may help.")
+    told = with_studies(card, [heads, more])
+    assert NO_HEADS not in told
+    assert f"- Sound: It holds.\n\n{STUDIED}\n\n- Sound: Not too simple: heads reach no more.\n- Cannot" in told
+    assert with_studies(told, [heads, more]) == told
+    assert NO_HEADS in with_studies(card, [more]), "no head was fitted, and it says so"

@@ -17,12 +17,12 @@ from workbench.models import load_classifier
 from workbench.predictions import with_families
 from workbench.quality import fact_store, families_of_set, family_store, looked_up
 from workbench.quality.file_facts import facts_of_image
-from workbench.reliability import read_record
+from workbench.reliability import NO_HEADS, read_record
 from workbench.report import Subject, map_study, maps_kept, model_folder
 from workbench.report.maps_sampled import DECISIONS
 from workbench.report.studies_kept import heads_of, labels_of, shortcuts_of
 from workbench.sets import load_images
-from workbench.training import with_studies
+from workbench.training import with_reasons, with_studies
 from workbench.ui import kept
 
 MODELS = ("solar-cells", "solar-cells-random")
@@ -147,12 +147,26 @@ def test_what_was_measured_is_what_is_measured(clone):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_card_says_what_the_long_studies_of_reliability_say(clone, monkeypatch, model):
-    monkeypatch.syspath_prepend(catalog.home() / "docs")
-    known = importlib.import_module("known")
+def test_the_card_says_what_the_long_studies_of_reliability_say(clone, known, model):
     text = (catalog.shared(f"models/{model}") / "MODEL_CARD.md").read_text(encoding="utf-8")
     results = known.said(model)
     assert with_studies(text, results) == text, "run docs/known.py --cards"
     assert "the first defect passes at severity" in text
     other = dataclasses.replace(results[-1], sentence="Something else.")
     assert "\n- Look here: Something else.\n" in with_studies(text, [*results[:-1], other])
+
+
+@pytest.mark.parametrize("model", [*MODELS, *LEAGUES])
+def test_the_card_says_why_the_model_decides_so_as_far_as_it_is_known(clone, known, model):
+    text = (catalog.shared(f"models/{model}") / "MODEL_CARD.md").read_text(encoding="utf-8")
+    reasons = known.reasons(model)
+    assert with_reasons(text, reasons) == text, "run docs/known.py --cards"
+    assert all(reason.errs for reason in reasons[:2]), "how often a verdict errs is said, or that nobody measured it"
+    assert NO_HEADS not in text
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """The script that makes what ships."""
+    monkeypatch.syspath_prepend(catalog.home() / "docs")
+    return importlib.import_module("known")

@@ -3,7 +3,10 @@ chance; how one is held."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from workbench.evidence import Entrant, League
@@ -15,8 +18,6 @@ ENTRANTS = (Entrant("saliency"), Entrant("occlusion", (("window", 0.25),)), Entr
 
 def made(means: tuple[float, float], chance: float = 0.0, by_chance: float | None = 0.001) -> League:
     """A league of 24 decisions with these mean leads of the first two; the third has no map."""
-    import pandas as pd
-
     rng, rows = np.random.default_rng(0), []
     for number in range(24):
         for entrant, mean in zip(ENTRANTS, (*means, np.nan), strict=True):
@@ -120,3 +121,16 @@ def test_a_league_is_held_and_found_again(visit, monkeypatch) -> None:
     cache.shelf.clear()  # type: ignore[attr-defined]
     again = visit("explain", **METAL, method="saliency").sound("Explain")
     assert "Too few to say which method suits this model" in texts(again)
+
+
+def test_where_gradients_mislead_one_that_takes_none_stands_alone(shown) -> None:
+    result = made((0.1, 0.4))
+    more = result.frame[result.frame["entrant"] == ENTRANTS[1].title].assign(entrant="Integrated gradients")
+    more["lead"] += 0.01
+    entrants = (*ENTRANTS, Entrant("integrated_gradients"))
+    at = shown(dataclasses.replace(result, frame=pd.concat([result.frame, more]), entrants=entrants))
+    assert at.session_state["method"] == ["occlusion"]
+    said = texts(at)
+    assert "Integrated gradients leans on gradients, which mislead here" in said
+    assert "Occlusion (window 0.25) is put forward of 3 tried, before Integrated gradients" in said
+    assert "**No single best.**" in said

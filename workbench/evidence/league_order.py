@@ -23,6 +23,8 @@ TURNING = 0.1
 REDRAWN = 19
 """Copies of the model with random weights that it is compared with: the fewest among which the best has a p-value of
 5 %."""
+FLAT_BELOW, NEARLY = 0.5, 0.9
+"""Of the largest lead: what gradients at the image must carry not to be misleading, and what is nearly as much."""
 Verdict = Literal["too few", "nothing to explain", "none", "best"]
 
 
@@ -124,15 +126,50 @@ class Standings:
         return (self.rows[0], *(row for row in self.as_good if row.beats_chance))
 
     @property
+    def misled(self) -> bool:
+        """Whether gradients at the image mislead: none of their maps carries `FLAT_BELOW` of the largest lead.
+
+        So it is where they are flat or noisy, and where they were faked (Anders et al. 2020). Methods that sum them up
+        along a path, or over a layer, lean on the same gradients.
+        """
+        at_image = [
+            row.lead.value or 0.0
+            for row in self.rows
+            if METHODS[row.entrant.method].family == "gradient" and not METHODS[row.entrant.method].complete
+        ]
+        return bool(at_image) and self.outcome == "best" and max(at_image) < FLAT_BELOW * (self.rows[0].lead.value or 0)
+
+    @property
     def best(self) -> Standing | None:
         """The method that is put forward; None where that cannot be said.
 
         Of those that cannot be told apart by their order, it is the first whose values sum up to the change of the
         score (completeness, Sundararajan et al. 2017), which the league has checked of each map: they say how much,
-        where others only say where.
+        where others only say where. Where gradients mislead, it is the cheapest of those that ask the model alone and
+        carry at least `NEARLY` of the largest lead: order does not see what a misled map marks beside the place.
         """
+        if self.misled and (alone := self._alone):
+            return alone
         complete = (row for row in self.tied if METHODS[row.entrant.method].complete)
         return next(complete, None) or next(iter(self.tied), None)
+
+    @property
+    def single(self) -> bool:
+        """Whether one method is told from all others, and put forward."""
+        return self.best is not None and self.best is self.rows[0] and not self.as_good
+
+    @property
+    def _alone(self) -> Standing | None:
+        """The cheapest of the methods that take no gradient and are nearly as good as the first."""
+        least = NEARLY * float(self.rows[0].lead.value or 0)
+        rows = [
+            row
+            for row in self.rows
+            if METHODS[row.entrant.method].family == "perturbation"
+            and row.beats_chance
+            and float(row.lead.value or 0) >= least
+        ]
+        return min(rows, key=lambda row: METHODS[row.entrant.method].cost, default=None)
 
 
 def standings(result: League) -> Standings:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.attribution import METHODS
 from workbench.evidence.league_order import REDRAWN, TURNING, League, Standing, Standings
-from workbench.files import CheckResult
+from workbench.files import CheckResult, Outcome
 from workbench.stats import FEW_UNITS, SIGNIFICANT, Rate
 from workbench.texts import sentence_list
 
@@ -54,6 +54,13 @@ def _best(table: Standings, best: Standing) -> str:
     if best is first:
         how = "has the largest lead" if table.as_good else "suits this model best"
         begins = f"{best.entrant.title} {how} of {len(table.rows)} tried: the"
+    elif table.misled and METHODS[best.entrant.method].family == "perturbation":
+        begins = (
+            f"{best.entrant.title} is put forward of {len(table.rows)} tried, before {first.entrant.title} with the"
+            f" largest lead ({_points(first.lead)}): gradients at the image mislead here (their maps carry less than"
+            " half of that, as where they are flat, noisy or faked), and of the methods that ask the model without"
+            " gradients and carry at least nine tenths of it this is the cheapest. The"
+        )
     else:
         begins = (
             f"{best.entrant.title} is put forward of {len(table.rows)} tried: {len(table.tied)} cannot be told apart,"
@@ -68,7 +75,10 @@ def _best(table: Standings, best: Standing) -> str:
 def _others(table: Standings, best: Standing) -> list[str]:
     """Whom the largest lead is ahead of, and whom not."""
     said, first = [], table.rows[0]
-    if table.as_good:
+    if best not in table.tied and len(table.tied) > 1:
+        names = sentence_list([row.entrant.title for row in table.tied[1:]])
+        said.append(f"{names} cannot be told from {first.entrant.title}.")
+    elif table.as_good:
         names = sentence_list([row.entrant.title for row in table.tied if row is not best])
         largest = "" if best is first else f" ({first.entrant.title} has the largest lead, {_points(first.lead)})"
         said.append(
@@ -111,7 +121,8 @@ def _points(rate: Rate) -> str:
 
 
 def league_result(result: League, table: Standings) -> CheckResult:
-    """A league as a finding: ok where a method suits the model, to be looked at where none does."""
+    """A league as a finding: ok where one method suits the model best, to be looked at where none does; where several
+    cannot be told apart it is unknown which, with the lead of the one that is put forward."""
     sentence = league_sentence(result, table)
     if table.outcome == "too few":
         return CheckResult(LEAGUE, "unknown", sentence, support=table.decisions)
@@ -119,7 +130,8 @@ def league_result(result: League, table: Standings) -> CheckResult:
     if best is None:
         return CheckResult(LEAGUE, "warn", sentence, support=table.decisions)
     lead = best.lead
-    return CheckResult(LEAGUE, "ok", sentence, lead.value, lead.low, lead.high, best.chance, table.decisions)
+    verdict: Outcome = "ok" if table.single else "unknown"
+    return CheckResult(LEAGUE, verdict, sentence, lead.value, lead.low, lead.high, best.chance, table.decisions)
 
 
 def league_rows(result: League, table: Standings) -> pd.DataFrame:

@@ -112,7 +112,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", version=2, megabytes=6),
         "corrupted evidence": _kind(*MODEL, "images", "kind", "severity", megabytes=8),
         "map study": _kind(*MODEL, "images", "families", "table", "card", version=2, megabytes=1),
-        "league": _kind(*MODEL, "images", "families", "table", "asked", version=2, megabytes=4),
+        "league": _kind(*MODEL, "images", "families", "table", "asked", version=3, megabytes=4),
         "image digests": _kind("images", megabytes=4),
         "drift": _kind(*MODEL, "images", "families", "table", "new", "maps", version=2, megabytes=4),
         "model appraiser": _kind(*MODEL, "plan", megabytes=1),

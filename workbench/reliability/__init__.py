@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from workbench.reliability.drift_words import drift_results, drift_tables
     from workbench.reliability.estimate import Estimates
     from workbench.reliability.fit import Fit, fit_of
-    from workbench.reliability.fit_words import FIT_CHECKS, fit_results, fit_tables, fit_verdict
+    from workbench.reliability.fit_words import FIT_CHECKS, NO_HEADS, fit_results, fit_tables, fit_verdict
     from workbench.reliability.head_curve import HeadStudy, head_study
     from workbench.reliability.label_next import NextToLabel, next_result, next_to_label
     from workbench.reliability.overrules import OverruleChart, overrule_chart, overrule_results
@@ -54,7 +54,7 @@ __getattr__ = handed_on(
         "calibrate": "Calibration calibration_of",
         "calibration_words": "calibration_results calibration_tables diagram_table temperature_table",
         "fit": "Fit fit_of",
-        "fit_words": "FIT_CHECKS fit_results fit_tables fit_verdict",
+        "fit_words": "FIT_CHECKS NO_HEADS fit_results fit_tables fit_verdict",
         "head_curve": "HeadStudy head_study",
         "label_next": "NextToLabel next_result next_to_label",
         "training_record": "DIGITS RECORD TrainingRecord read_record record_text",

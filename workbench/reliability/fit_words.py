@@ -17,6 +17,7 @@ from workbench.texts import sentence_list
 if TYPE_CHECKING:
     import pandas as pd
 
+NO_HEADS = "No head on frozen features was fitted that could tell whether they can be fitted better."
 FIT_CHECKS = ("fit memorised", "fit too simple", "fit more images", "fit history")
 MEMORISED, RULED_OUT = 0.05, 0.10
 """A gap in accuracy is called memorised where all of its interval lies above the first; a wider one is ruled out where
@@ -169,8 +170,7 @@ def _too_simple(result: Fit, study: HeadStudy | None) -> CheckResult:
             return CheckResult(name, "warn", f"{figures} {more}", *told)
         if (ranking.low or 0.0) >= FITTED_AUC:
             return CheckResult(name, "ok", f"{figures} It fits them, and so is not too simple for them.", *told)
-        why = "No head on frozen features was fitted that could tell whether they can be fitted better."
-        return CheckResult(name, "unknown", f"{figures} {why if study is None else study.reason}", *told)
+        return CheckResult(name, "unknown", f"{figures} {NO_HEADS if study is None else study.reason}", *told)
     return _against_heads(result, study, figures, trivial)
 
 

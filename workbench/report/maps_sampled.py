@@ -179,12 +179,14 @@ def _card(rates: ErrorRates | None) -> str:
     if rates is None:
         return "How often the card itself errs was not measured for this version of its checks."
     return (
-        f"On planted maps the card lets {_of(rates.passed)} wrong ones pass and fails {_of(rates.failing)} right ones."
+        f"On planted maps the card lets {_of(rates.passed)} of the wrong ones pass and fails"
+        f" {_of(rates.failing)} of the right ones."
     )
 
 
 def _of(rate: Rate) -> str:
-    return f"{rate.count:,} of {rate.support:,}"
+    low, high = (100 * float(end or 0) for end in (rate.low, rate.high))
+    return f"{rate.count:,} of {rate.support:,} (95 % interval {low:.0f} to {high:.0f} %)"
 
 
 def sampled(images: ImageSet, predictions: Predictions) -> list[str]:

@@ -11,7 +11,7 @@ from workbench import handed_on
 
 if TYPE_CHECKING:
     from workbench.training.loop import Progress, Recipe, fit
-    from workbench.training.model_card import with_studies
+    from workbench.training.model_card import Reason, with_reasons, with_studies
     from workbench.training.pretrained import backbone
     from workbench.training.run import FILES, Step
 
@@ -19,7 +19,7 @@ __getattr__ = handed_on(
     __name__,
     {
         "loop": "Progress Recipe fit",
-        "model_card": "with_studies",
+        "model_card": "Reason with_reasons with_studies",
         "pretrained": "backbone",
         "run": "FILES Step",
     },

@@ -16,7 +16,7 @@ from workbench.catalog import shared
 from workbench.files import CheckResult
 from workbench.images import LABELS, SPLIT_SHARES, SPLITS, STAMPED, STORED, Plan
 from workbench.predictions import GROUP, Predictions, defect_classes, headline, units_of
-from workbench.reliability import TrainingRecord, calibration_of, calibration_results, fit_of, fit_results
+from workbench.reliability import NO_HEADS, TrainingRecord, calibration_of, calibration_results, fit_of, fit_results
 from workbench.stats import ENOUGH, FEW_UNITS, Rate, share, wilson
 from workbench.training.loop import Recipe
 from workbench.training.pretrained import DROP_PATH, DROPOUT
@@ -42,9 +42,31 @@ NOT_STUDIED = (
     "Which everyday disturbance lets a defect pass first, and whether more images would help, that page tells once it"
     " was asked."
 )
+REASONS = "## Why it decides as it does"
+NO_REASONS = f"{REASONS}\n\nThat the pages Bias, Explain and Overview tell once they were asked."
+HOW_REASONS = (
+    "What the pages Bias, Explain and Overview say of this model on its set, with what each verdict rests on, and how"
+    " often such a verdict was measured to err."
+)
+NOT_ASKED = "Of what ships nobody has asked it; the page offers to."
 VERDICT_WORDS = {"ok": "Sound", "warn": "Look here", "fail": "Does not hold", "unknown": "Cannot be told"}
 SHORTCUT = "scratch"
 """The class that the stamp is planted on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    """What one study says of why a model decides so.
+
+    Attributes:
+        title: Of its part of the card.
+        results: What it came to; empty where nobody asked.
+        errs: How often its verdicts err, in a sentence; empty where the results say so themselves.
+    """
+
+    title: str
+    results: Sequence[CheckResult]
+    errs: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +132,7 @@ def solar_card(
         validation=figures({"validation": headline(table, splits["validation"])}),
         holds=holds(table, record),
         studied=NOT_STUDIED,
+        reasons=NO_REASONS,
     )
 
 
@@ -125,8 +148,28 @@ def with_studies(card: str, results: Sequence[CheckResult]) -> str:
     them before: of heads on frozen features, and of the corruption that lets a defect pass first."""
     plain = re.sub(rf"{re.escape(STUDIED)}\n\n(?:- [^\n]*\n)*- [^\n]*", lambda _: NOT_STUDIED, card)
     new = [line for line in results if line.sentence not in plain]
-    lines = "\n".join(f"- {VERDICT_WORDS[line.verdict]}: {line.sentence}" for line in new)
-    return plain.replace(NOT_STUDIED, f"{STUDIED}\n\n{lines}") if new else plain
+    if any(line.check == FIT_IN_CARD[1] for line in new):  # told below, with the heads
+        plain = re.sub(rf"- [^\n]*{re.escape(NO_HEADS)}\n", "", plain)
+    return plain.replace(NOT_STUDIED, f"{STUDIED}\n\n{_lines(new)}") if new else plain
+
+
+def with_reasons(card: str, reasons: Sequence[Reason]) -> str:
+    """A card with what is known of why the model decides so, in the place of what it said of that before.
+
+    Args:
+        card: Of any model that ships.
+        reasons: What was asked, in the order that the card tells it in.
+    """
+    parts = [REASONS, HOW_REASONS]
+    for reason in reasons:
+        told = _lines(reason.results) or f"- {VERDICT_WORDS['unknown']}: {NOT_ASKED}"
+        errs = f"- {reason.errs}" if reason.errs else ""
+        parts.append("\n".join(filter(None, [f"### {reason.title}\n", told, errs])))
+    return re.sub(rf"{REASONS}\n\n.*?(?=\n\n## )", lambda _: "\n\n".join(parts), card, flags=re.DOTALL)
+
+
+def _lines(results: Sequence[CheckResult]) -> str:
+    return "\n".join(f"- {VERDICT_WORDS[line.verdict]}: {line.sentence}" for line in results)
 
 
 def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan, *, own_plan: bool) -> str:
@@ -167,6 +210,7 @@ def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan
         bias="goes with its scratches" if plan.stamp_with else "says nothing",
         own=figures({"validation": {"accuracy": trial.own}}),
         tested=round(STORED * SPLIT_SHARES["test"]),
+        reasons=NO_REASONS,
     )
 
 

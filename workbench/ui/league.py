@@ -49,13 +49,20 @@ def chosen(found: Found | None) -> tuple[Entrant, ...]:
     """What is drawn unless told, where a league puts a method forward; nothing where none does, or there is no league.
 
     A usual method gives way only where the league tells it from the best; where all of them do, the method that is put
-    forward stands in their place.
+    forward stands in their place. Where gradients mislead, and one that takes none is put forward, it stands alone.
     """
     if found is None or found[1].best is None:
         return ()
+    if _without_gradients(found[1]):
+        return (found[1].best.entrant,)
     tied = {row.entrant for row in found[1].tied}
     kept = tuple(usual for name in explain.FIRST if (usual := Entrant(name)) in tied)
     return kept or (found[1].best.entrant,)
+
+
+def _without_gradients(table: Standings) -> bool:
+    """Whether gradients mislead, and a method that takes none is put forward in spite of a larger lead."""
+    return table.misled and table.best is not None and METHODS[table.best.entrant.method].family == "perturbation"
 
 
 def note(found: Found | None, shown: explain.Settings) -> None:
@@ -98,14 +105,16 @@ def _why(drawn: tuple[Entrant, ...], table: Standings, league: str) -> str:
     else:
         why = f"{league} cannot tell {'it' if one else 'them'} from the best"
     rows = {row.entrant.title: row for row in table.rows}
-    rest = ", ".join(f"{title} {_stands(rows.get(title))}" for title in others)
+    rest = ", ".join(f"{title} {_stands(rows.get(title), table)}" for title in others)
     return f"{sentence_list(titles)} {'is' if one else 'are'} shown: {why}. Of the usual methods {rest}."
 
 
-def _stands(row: Standing | None) -> str:
+def _stands(row: Standing | None, table: Standings) -> str:
     """Why a method is not drawn."""
     if row is None:
         return "is not ranked"
+    if row in table.tied:
+        return "leans on gradients, which mislead here"
     return "is behind" if row.told_apart and row.beats_chance else "does not beat chance"
 
 
@@ -124,7 +133,7 @@ def section(view: View, found: Found | None) -> None:
         return
     result, table = found
     sign = ":green[:material/check_circle:]" if table.best else ":orange[:material/warning:]"
-    if table.as_good and table.best:
+    if table.best and not table.single:
         sign = ":material/balance: **No single best.**"
     if table.outcome == "too few":
         sign = ":material/help: **Cannot be told.**"
