@@ -11,6 +11,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 import functools
+import gc
 import io
 import re
 import signal
@@ -37,6 +38,14 @@ Net = Callable[..., "nn.Sequential"]
 Transformer = Callable[..., "nn.Module"]
 Settings = Callable[[str], dict[str, object]]
 Refusal = Callable[[Callable[[], object]], str]
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected and imported by now stays until the end: the garbage collector, which would look through
+    all of it again and again, takes a tenth of the time of all tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
