@@ -32,7 +32,7 @@ def main() -> None:
     st.set_page_config(page_title="Explainability workbench", page_icon=str(shared("icon.png")), layout="wide")
     sections = {
         "Look": [
-            st.Page(PAGES / "overview.py", title="Overview", icon=":material/home:", default=True),
+            st.Page(PAGES / "overview.py", title="Overview", icon=":material/home:", url_path="start", default=True),
             st.Page(PAGES / "explain.py", title="Explain", icon=":material/center_focus_strong:"),
             st.Page(PAGES / "probe.py", title="Probe", icon=":material/science:"),
         ],
@@ -49,7 +49,7 @@ def main() -> None:
         ],
         "Read": [st.Page(PAGES / "help.py", title="Help", icon=":material/menu_book:")],
     }
-    page = st.navigation(sections, position="hidden")
+    page = st.navigation({**sections, "": [st.Page(_to_overview, url_path="overview")]}, position="hidden")
     url.begin(page.url_path)
     draw.style()
     sidebar.pages(sections)
@@ -61,6 +61,11 @@ def main() -> None:
     warm.warm_up()
     if not complete:
         warm.follow()
+
+
+def _to_overview() -> None:
+    """Who writes the Overview's name behind the address, as with every other page, is led to where it stands."""
+    st.switch_page(url.OVERVIEW, query_params=st.query_params.to_dict())
 
 
 def guarded() -> Middleware:

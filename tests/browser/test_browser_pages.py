@@ -41,9 +41,10 @@ def bottom(locator):
     return box["y"] + box["height"]
 
 
-@pytest.mark.parametrize(("width", "height", "screens"), [(1440, 900, 1), (400, 850, 2)])
-def test_subject_verdict_and_worst_stand_at_first_sight(visitor, width, height, screens):
-    view = visitor(viewport={"width": width, "height": height}).open("/")
+@pytest.mark.parametrize(("width", "height", "screens", "page"), [(1440, 900, 1, "/"), (400, 850, 2, "/overview")])
+def test_subject_verdict_and_worst_stand_at_first_sight(visitor, width, height, screens, page):
+    view = visitor(viewport={"width": width, "height": height}).open(page)
+    expect(view.page.get_by_text("Page not found")).to_have_count(0)
     subject = view.page.get_by_role("heading", level=1)
     expect(subject).to_have_text("Solar cells: is this solar cell functional or defective?")
     verdict, worst = view.page.locator(".wb-verdict"), view.page.get_by_role("link", name="92 missed defects")
