@@ -29,7 +29,7 @@ ROOT = HERE.parents[1]
 NETS = ROOT / "build" / "league" / "nets"
 DECISIONS, WEIGHED = 16, 8
 """Decisions of a league, and of how many of them, that show the cue, the maps are weighed."""
-AT_RANDOM = 6
+AT_RANDOM = 10
 """Networks of random weights, of each kind and family."""
 LEARNED = 0.9
 """Share of the images that a planted network must decide rightly: else it does not read what was planted."""
