@@ -23,13 +23,14 @@ import json
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from cues_report import DECIDES, accused, table, write
 from photographs import CLASSES, photographs
 from photographs import named as shown_by
 from planted_cues import (
@@ -55,32 +56,15 @@ from planted_cues import (
     trained,
     turned_by_truth,
 )
-from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from workbench.cues import SEARCH_ERRORS, Search, search, study_of
-from workbench.files import KINDS
+from workbench.cues import Search, search, study_of
 from workbench.models import predict
-from workbench.stats import SIGNIFICANT, Rate, wilson
 
 STRENGTHS = 3
 """How many strengths of each cue are planted, strongest first."""
-HELD_OUT = 300
-"""The first seed that set no limit of the search, and none of its parts."""
-ROOT = Path(__file__).parents[2]
-TABLE = Path(__file__).with_name("RESULTS-cues.md")
-SOUND = 0.8
-"""A sound model that is right on fewer of its test images is no sound model, and is counted apart."""
-DECIDES = 0.5
 KEPT = ("name", "label", "called", "turned", "decoy", "to", "decoy to")
 """What is kept of each image that was edited, so that other rules can be tried on it."""
-ROC_AT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
-RIGHT_NAMES = {
-    "background texture": ("texture", "contrast", "noise"),
-    "blur": ("blur", "a lack of noise", "weak"),
-    "exposure or cast": ("brightness", "cast"),
-    "JPEG or noise": ("jpeg", "noise"),
-}
 
 
 def cases(seeds: range, net: str | None = None, planted_every: int = 1) -> Iterator[Case]:
@@ -187,133 +171,6 @@ def lines_of(result: Search, carry: dict[str, bool]) -> list[dict[str, object]]:
             **figures, **each,
         })  # fmt: skip
     return lines
-
-
-def accused(line: dict, target: str | None = None) -> list[dict]:
-    """The findings that accuse, of one class where it is given."""
-    return [f for f in line["findings"] if f["verdict"] in ("shortcut", "leans") and target in (None, f["target"])]
-
-
-def score_of(line: dict) -> float:
-    """How far the search is towards accusing a model: the largest effect, beyond its decoy's too, of a cue that is more
-    than chance; 0 where there is none."""
-    scores = [0.0]
-    for finding in line["findings"]:
-        ways = [finding[key] for key in ("taken", "put") if key in finding]
-        if finding["p"] <= SIGNIFICANT:
-            scores += [min((flips or 0) - (decoys or 0), effect or 0) for flips, decoys, effect in ways]
-    return max(scores)
-
-
-def named(line: dict) -> bool:
-    """Whether the first accusation of the class, as the page shows it, says rightly what and where the cue is."""
-    found = accused(line, line["target"])
-    if not found:
-        return False
-    first = found[0]
-    if line["family"] == "fixed stamp":
-        return first["box"] is not None and holds(first["box"], line)
-    if line["family"] == "wandering mark":
-        return first["kind"] in ("mark", "concept") and not first["box"] and (first["carry"] or 0) >= 0.75
-    words = f"{first['kind']} {first['name']}".lower()
-    return first["kind"] == "property" and any(word in words for word in RIGHT_NAMES[line["family"]])
-
-
-def holds(box: Sequence[float], line: dict) -> bool:
-    """Whether a box holds the middle of the stamp, and is no wider than half of the image a side."""
-    edge = EDGES[line["strength"]] / SIZE
-    top, left = (start + edge / 2 for start in line["place"])
-    small = box[2] - box[0] <= 0.5 and box[3] - box[1] <= 0.5
-    return small and box[0] <= top <= box[2] and box[1] <= left <= box[3]
-
-
-def counted(lines: Sequence[dict], *, apart: bool = False) -> list[dict]:
-    """The models that count: those that go by their cue, and sound ones that are right often enough and of which the
-    search could judge a class; of the sound ones those that are not right often enough, where `apart`."""
-    kept = [line for line in lines if line["shortcut"] and line["turned"] >= DECIDES and not apart]
-    sound = [line for line in lines if not line["shortcut"] and line["classes"]]
-    return kept + [line for line in sound if (line["accuracy"] >= SOUND) != apart]
-
-
-def share(hits: Sequence[bool]) -> str:
-    """A share with its binomial interval."""
-    rate: Rate = wilson(sum(hits), len(hits))
-    if rate.value is None:
-        return "no model"
-    return f"{sum(hits)} of {len(hits)}: {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})"
-
-
-def table(lines: Sequence[dict]) -> str:
-    """What came of all models, as Markdown."""
-    head = ("cue", "models", "decides", "found", "named rightly", "sound models accused", "right too seldom, accused")
-    rows = [f"| {' | '.join(head)} |", "|---|---:|---:|---|---|---|---|"]
-    for family in (*FAMILIES, None):
-        own = [line for line in lines if family in (None, line["family"])]
-        planted = [line for line in counted(own) if line["shortcut"]]
-        sound = [
-            [bool(accused(line)) for line in counted(own, apart=apart) if not line["shortcut"]] for apart in (0, 1)
-        ]
-        found, right = [bool(accused(m, m["target"])) for m in planted], [named(m) for m in planted]
-        cells = (family or "all", len(own), len(planted), *map(share, (found, right, *sound)))
-        rows.append(f"| {' | '.join(map(str, cells))} |")
-    both = counted(lines)
-    if len({line["shortcut"] for line in both}) == 2:
-        planted, scores = [bool(line["shortcut"]) for line in both], [score_of(line) for line in both]
-        rows.append("\nROC of the largest effect that is more than chance (its limit, found, sound models accused):")
-        rows += [f"AUC {roc_auc_score(planted, scores):.2f}; {curve(planted, scores)}."]
-    seconds = [line["seconds"] for line in lines if line["searched"]]
-    accuracy = [line["accuracy"] for line in lines if not line["shortcut"]]
-    right = f"Sound models are right on {np.median(accuracy):.0%} of their test images (median). " if accuracy else ""
-    rows.append(
-        f"\n{right}A search takes {np.median(seconds):.0f} s of processor (median), at most {max(seconds):.0f} s."
-    )
-    mute = sum(line["searched"] and not line["classes"] for line in lines)
-    if mute:
-        rows.append(f"Of {mute} models no class could be judged: too few images, or units of them, are called so.")
-    return "\n".join(rows)
-
-
-def asset(lines: Sequence[dict]) -> dict[str, object]:
-    """What is shipped: the version of the search that was measured, and what it said of each held-out model."""
-    models = []
-    for line in counted(lines):
-        told = {"images": images_of(line)} | {key: line[key] for key in ("family", "strength", "net", "seed")}
-        told["planted"] = line["shortcut"]
-        if line["shortcut"]:
-            told |= {"found": bool(accused(line, line["target"])), "named": named(line)}
-        else:
-            told |= {"accused": bool(accused(line)), "by": sorted({f["kind"] for f in accused(line)})}
-        models.append(told)
-    facts = {"version": KINDS["shortcuts"].version, "held out from": HELD_OUT, "sound": SOUND, "decides": DECIDES}
-    return {**facts, "models": models}
-
-
-def images_of(line: dict) -> str:
-    """On what images a model was tried, in words."""
-    return "synthetic parts" if not line["source"] else f"photographs of {line['source']}"
-
-
-def write(lines: Sequence[dict]) -> None:
-    """Keep what the held-out seeds came to: what the pages say, and the table of each sort of images."""
-    held = [line for line in lines if line["seed"] >= HELD_OUT]
-    text, path = TABLE.read_text(), ROOT / "assets" / SEARCH_ERRORS
-    new, there = asset(held), json.loads(path.read_text())
-    renewed = {images_of(line) for line in held}
-    for name in renewed:
-        before, after = text.split(f"<!-- {name} -->")
-        own = table([line for line in held if images_of(line) == name])
-        text = f"{before}<!-- {name} -->\n{own}\n<!-- end -->{after.split('<!-- end -->', 1)[1]}"
-    if there["version"] == new["version"]:  # of other images, which this file of lines does not hold
-        new["models"] += [one for one in there["models"] if one["images"] not in renewed]
-    path.write_text(json.dumps(new, separators=(",", ":")).replace('{"images"', '\n{"images"') + "\n")
-    TABLE.write_text(text)
-
-
-def curve(planted: Sequence[bool], scores: Sequence[float]) -> str:
-    """Points of the ROC, in words."""
-    own = np.array(scores)
-    hits, falsely = own[np.array(planted)], own[~np.array(planted)]
-    return ", ".join(f"{at:.1f}: {(hits >= at).mean():.0%}, {(falsely >= at).mean():.0%}" for at in ROC_AT)
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench_cues import DECIDES, accused, kept_net, named, score_of, share
+from bench_cues import kept_net
+from cues_report import DECIDES, accused, named, score_of, share
 from numpy.typing import NDArray
 from places_alone import shortcuts
 from planted_cues import EDGES, LABELS, SIZE, TEST, Case, Laid, bare, laid, loaded, on_disk, place_of

@@ -78,19 +78,21 @@ def test_a_cue_is_accused_only_where_it_is_the_cue_that_turns(parts, classifier,
     assert accused or finding.verdict in ("looks", "clear")
 
 
+@pytest.mark.parametrize("kind", ["property", "place", "mark"])
 @pytest.mark.parametrize(
     ("put", "taken", "accused"),
     [
         ((0.7, 0.0), (0.02, 0.02), False),  # strong colours on all of an image are a stain; without them one stays one
+        ((0.33, 0.05), (0.05, 0.05), False),  # as a window that looks like a scratch makes one, and hides none
         ((0.7, 0.0), (0.5, 0.0), True),
         ((0.1, 0.0), (0.5, 0.0), True),
         ((0.7, 0.0), None, True),  # blur cannot be taken away
     ],
 )
-def test_a_property_that_can_be_taken_away_must_turn_decisions_so(parts, classifier, put, taken, accused):
+def test_decisions_must_hang_on_a_cue_that_can_be_taken_away(parts, classifier, kind, put, taken, accused):
     study = study_of(classifier, list(parts), wb.predict(classifier, parts))
     ways = [None if way is None else turned(*way) for way in (put, taken)]
-    (finding,) = judged(study, [Transplant(Cue("property", "strong colours", "bright", None), *ways)])
+    (finding,) = judged(study, [Transplant(Cue(kind, "strong colours", "bright", None), *ways)])
     assert finding.accused == accused
 
 

@@ -198,13 +198,14 @@ def _matters(way: Turned) -> bool:
 
 
 def _contradicted(tried: Transplant) -> bool:
-    """Whether one way speaks against what the other turned: its decoy is shown to turn more than the cue, or a property
-    turns hardly anything when it is taken away, so that put on all of an image it may have brought what the class is (a
-    stain is strong colours)."""
+    """Whether one way speaks against what the other turned: its decoy is shown to turn more than the cue, or hardly a
+    decision hangs on the cue, for images that show it are called so without it as well. What a sound model takes for
+    the class is enough for a decision and yet not what it goes by: a window that looks like a defect, or strong colours
+    all over an image, which are a stain."""
     ways = [way for way in (tried.put, tried.taken) if way is not None and way.enough]
     against = any(way.effect.high is not None and way.effect.high < 0 for way in ways)
-    taken = tried.taken if tried.cue.kind == "property" and tried.taken is not None and tried.taken.enough else None
-    return against or (taken is not None and (taken.flips.value or 0) < MATTERS)
+    taken = tried.taken
+    return against or (taken is not None and taken.enough and (taken.flips.value or 0) < MATTERS)
 
 
 def _turned(study: Study, finding: Finding) -> float:
