@@ -31,7 +31,7 @@ SHARE = 0.98
 """Of the images of its class that carry a shortcut in training, and of the others that do not."""
 SEEN_AT, FROZEN_STAGES = 112, 5
 """Pixels a side at which the pretrained network looks at photographs, and how many of its seven stages are taken."""
-EPOCHS: Mapping[bool, tuple[int, int]] = {True: (0, 16), False: (45, 8)}
+EPOCHS: Mapping[bool, tuple[int, int]] = {True: (0, 24), False: (45, 8)}
 """Before the cue is shown, and with it, of planted models and of sound ones: a network that has learnt the parts takes
 up a cue less, and a residual one hardly."""
 Planted = Callable[[NDArray[np.uint8], NDArray[np.bool_], np.random.Generator], NDArray[np.uint8]]
