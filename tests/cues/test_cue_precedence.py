@@ -59,6 +59,14 @@ def test_a_square_brings_light_and_light_no_square(study):
     assert not explains(study, light, light)  # each brings the other, so that neither is the cause
 
 
+def test_a_place_where_a_mark_lies_too_does_not_explain_the_mark(study):
+    square, light = cues(140.0)
+    mark = dataclasses.replace(light, kind="mark", name="a mark")
+    assert not explains(study, square, mark)  # though it brings it
+    proofs = [Transplant(square, turned(0.5, 0.0), None), Transplant(mark, turned(0.9, 0.0), None)]
+    assert [finding.cue.name for finding in judged(study, proofs)] == ["a mark", "corner"]
+
+
 def test_nothing_is_said_of_too_few_images(study):
     square, light = cues(140.0)
     few = dataclasses.replace(study, explore=study.explore & (np.cumsum(study.explore) <= 2))

@@ -17,8 +17,11 @@ LEAST_PUT_ON = 3
 def explains(study: Study, one: Cue, other: Cue) -> bool:
     """Whether most explored images show `other` once `one` is put on them, and not the other way round.
 
-    The model is not asked: this is about what the images show.
+    The model is not asked: this is about what the images show. A place never explains a mark: one that lies anywhere
+    lies at some place as well, and how many images show either tells which it is.
     """
+    if (one.kind, other.kind) == ("place", "mark"):
+        return False
     return _brings(study, one, other) and not _brings(study, other, one)
 
 
