@@ -163,11 +163,13 @@ def lines_of(result: Search, carry: dict[str, bool]) -> list[dict[str, object]]:
         known = [carry[name] for name in cue.carriers if name in carry]
         tried = (("put", proof.put), ("taken", proof.taken), ("suppressed", proof.suppressed))
         ways = {key: way for key, way in tried if way is not None}
-        figures = {key: (way.flips.value, way.decoys.value, way.effect.value) for key, way in ways.items()}
+        figures = {
+            key: (way.flips.value, way.decoys.value, way.effect.value, way.effect.low) for key, way in ways.items()
+        }
         each = {f"{key} each": way.frame[list(KEPT)].round(3).values.tolist() for key, way in ways.items()}
         lines.append({
             "verdict": finding.verdict, "kind": cue.kind, "name": cue.name, "target": cue.target, "p": finding.p,
-            "box": cue.box, "carriers": len(known), "carry": float(np.mean(known)) if known else None,
+            "box": cue.box, "adds": cue.adds, "carriers": len(known), "carry": float(np.mean(known)) if known else None,
             **figures, **each,
         })  # fmt: skip
     return lines

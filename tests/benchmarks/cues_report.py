@@ -24,7 +24,7 @@ ROC = TABLE.with_name("cues-roc.svg")
 SOUND = 0.8
 """A sound model that is right on fewer of its test images is no sound model, and is counted apart."""
 DECIDES = 0.5
-ROC_AT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
+ROC_AT = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 RIGHT_NAMES = {
     "background texture": ("texture", "contrast", "noise"),
     "blur": ("blur", "a lack of noise", "weak"),
@@ -39,15 +39,17 @@ def accused(line: dict, target: str | None = None) -> list[dict]:
 
 
 def score_of(line: dict) -> float:
-    """How far the search is towards accusing a model: the largest effect, beyond its decoy's too, of a cue that is more
-    than chance, and no more than what taking it away turns where that was tried; 0 where there is none."""
+    """At which limit of the effect the search would still accuse a model: the largest lower end, beyond its decoy's,
+    of a cue that is more than chance, of ways that add no detail, and no more than what taking it away turns where that
+    was tried; 0 where there is none."""
     scores = [0.0]
     for finding in line["findings"]:
-        ways = [finding[key] for key in ("taken", "put") if key in finding]
+        tried = {way for way in ("put", "taken") if len(finding.get(f"{way} each", ())) >= LEAST_TRIED}
+        adding = {None: "", True: "put", False: "taken"}[finding["adds"]]
+        ways = [finding[way] for way in tried if way != adding or len(tried) == 1]
         if finding["p"] <= SIGNIFICANT and ways:
-            most = max(min((flips or 0) - (decoys or 0), effect or 0) for flips, decoys, effect in ways)
-            hangs = finding["taken"][0] or 0 if len(finding.get("taken each", ())) >= LEAST_TRIED else 1.0
-            scores.append(min(most, hangs))
+            most = max(min((flips or 0) - (decoys or 0), low or 0) for flips, decoys, _, low in ways)
+            scores.append(min(most, finding["taken"][0] or 0) if "taken" in tried else most)
     return max(scores)
 
 
@@ -105,7 +107,7 @@ def table(lines: Sequence[dict]) -> str:
     both = counted(lines)
     if len({line["shortcut"] for line in both}) == 2:
         planted, scores = [bool(line["shortcut"]) for line in both], [score_of(line) for line in both]
-        rows.append("\nROC of the largest effect that is more than chance (its limit, found, sound models accused):")
+        rows.append("\nROC of what a cue is shown to turn (limit, found, sound models accused), as in `cues-roc.svg`:")
         rows += [f"AUC {roc_auc_score(planted, scores):.2f}; {curve(planted, scores)}."]
     seconds = [line["seconds"] for line in lines if line["searched"]]
     accuracy = [line["accuracy"] for line in lines if not line["shortcut"]]
@@ -181,4 +183,4 @@ def curve(planted: Sequence[bool], scores: Sequence[float]) -> str:
     """Points of the ROC, in words."""
     own = np.array(scores)
     hits, falsely = own[np.array(planted)], own[~np.array(planted)]
-    return ", ".join(f"{at:.1f}: {(hits >= at).mean():.0%}, {(falsely >= at).mean():.0%}" for at in ROC_AT)
+    return ", ".join(f"{at:.2g}: {(hits >= at).mean():.0%}, {(falsely >= at).mean():.0%}" for at in ROC_AT)

@@ -67,6 +67,8 @@ def test_a_class_of_too_few_verdicts_is_named_as_not_looked_for(parts, classifie
         ((0.0, 0.4), (0.7, 0.1), False),  # to put it on turns fewer than its decoy: taken away, it was not the cue
         (None, (0.7, 0.1), True),
         ((0.15, 0.0), None, False),
+        ((0.25, 0.0), None, False),  # of 80 images: 15 to 35 %, so that a fifth is not shown
+        ((0.35, 0.0), None, True),  # 24 to 46 %
     ],
 )
 def test_a_cue_is_accused_only_where_it_is_the_cue_that_turns(parts, classifier, put, taken, accused):

@@ -10,13 +10,11 @@ from workbench.cues.cue import Cue, Kind
 from workbench.cues.cue_precedence import explains
 from workbench.cues.cue_sample import Study
 from workbench.cues.defect_followed import Followed
-from workbench.cues.proof_power import BY_DECOYS, combined
+from workbench.cues.proof_power import BY_DECOYS, MATTERS, combined
 from workbench.cues.transplant import Transplant, Turned
 from workbench.predictions import good_class
 from workbench.stats import SIGNIFICANT, holm
 
-MATTERS = 0.2
-"""A cue that turns a smaller share of decisions beyond its decoy's is not accused."""
 ALONE = 0.5
 """What a property must turn beyond its decoy's where adding detail is the only way to try it, and a concept where only
 to take it away turns decisions."""
@@ -189,12 +187,9 @@ def _proven(study: Study, tried: Transplant) -> bool:
 
 
 def _matters(way: Turned) -> bool:
+    """Whether a way is shown to turn `MATTERS` of the decisions beyond its decoy's: by the interval of its effect."""
     flips, decoys = way.flips.value or 0, way.decoys.value or 0
-    return (
-        min(flips - decoys, way.effect.value or 0) >= MATTERS
-        and (way.effect.low or 0) > 0
-        and decoys <= BY_DECOYS * flips
-    )
+    return flips - decoys >= MATTERS and (way.effect.low or 0) >= MATTERS and decoys <= BY_DECOYS * flips
 
 
 def _contradicted(tried: Transplant) -> bool:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from workbench.bias import interval
 from workbench.cues.cue_cost import costs_of
-from workbench.cues.cue_findings import MATTERS, Finding, Search
+from workbench.cues.cue_findings import Finding, Search
 from workbench.cues.cue_words import advice_of, claim_of, power_words
 from workbench.cues.defect_followed import MOST_STAY, Followed
+from workbench.cues.proof_power import MATTERS
 from workbench.cues.transplant import TRIED, Turned
 from workbench.files import CheckResult, Outcome
 from workbench.images import ImageSet
