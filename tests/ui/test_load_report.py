@@ -10,6 +10,7 @@ from hashlib import sha256
 import pytest
 from laid import photo
 from pandas import read_parquet
+from PIL import Image
 
 from workbench.catalog import shared
 from workbench.images import Finding
@@ -253,3 +254,19 @@ def test_a_set_without_a_report_has_no_panel(visit, parts, here, monkeypatch):
     monkeypatch.setattr(choice, "images_read", lambda *_: images)
     at = visit("overview", model="metal-sound", set=str(parts), images_read="open").sound()
     assert "How these images were read" not in [e.label for e in at.expander]
+
+
+@pytest.mark.parametrize(("count", "chip"), [(16, "nothing open"), (17, "of 17 masks a sample was looked at")])
+def test_nothing_is_called_open_in_green_only_where_every_mask_was_looked_at(visit, tmp_path, here, count, chip):
+    lines = ["image,label,split,mask"]
+    for number in range(count):
+        (tmp_path / f"{number}.png").write_bytes(photo(number, "png"))
+        inside = Image.new("1", Image.open(tmp_path / f"{number}.png").size)
+        inside.paste(1, (2, 2, 6, 6))
+        inside.save(tmp_path / f"{number}-mask.png")
+        lines.append(f"{number}.png,scratch,test,{number}-mask.png")
+    (tmp_path / "set.csv").write_text("\n".join(lines))
+    at = visit("overview", model="metal-sound", set=str(tmp_path / "set.csv"), images_read="open").sound()
+    chips = next(e.proto.body for e in at.get("html") if "wb-chips" in e.proto.body and "nothing open" in e.proto.body)
+    assert chip in chips
+    assert ("wb-good" in chips) == (count == 16)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.errors import LONGEST
-from workbench.images import Finding, ImageSet, LoadReport
+from workbench.images import MASKS_SEEN, Finding, ImageSet, LoadReport
 from workbench.texts import shown
 from workbench.ui import choice, corrections, draw, facts, gallery, photographs, url
 from workbench.ui.loading import applied, form, home, notice, words
@@ -63,7 +63,9 @@ def _head(report: LoadReport) -> None:
     ]
     line = [gallery.chip(words.many(count, noun, rest), tone) for count, noun, rest, tone in chips if count]
     if not (report.questions or report.findings or assumed):
-        line.insert(0, gallery.chip("nothing open", "good"))
+        sampled = report.masks > MASKS_SEEN
+        said = f"nothing open; of {report.masks:,} masks a sample was looked at" if sampled else "nothing open"
+        line.insert(0, gallery.chip(said, "plain" if sampled else "good"))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html(f'<div class="wb-chips">{" ".join(line)}</div>', width="content")
         draw.meaning("how-images-read", "What does this mean?")
