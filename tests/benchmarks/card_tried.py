@@ -1,9 +1,11 @@
 """Checks that were tried for the card and left out, on networks that set limits: what they tell, and what they would
 change.
 
-    python tests/benchmarks/card_tried.py [--seeds 0 2] [--workers 1] [--seconds 1200] [--out FILE] [--write]
+    python tests/benchmarks/card_tried.py [--seeds 0 2] [--only domain] [--workers 1] [--seconds 1200] [--out FILE]
+        [--write]
 
-Resumable: each network is a line of a file. The table is `RESULTS-card-tried.md`.
+Resumable: each network is a line of a file. The table is `RESULTS-card-tried.md`, that of one alone (`--only`) is named
+after it.
 """
 
 from __future__ import annotations
@@ -106,10 +108,11 @@ def other_classes(case: Case) -> list[float]:
 
 
 TRIED: dict[str, Callable[[Case], Any]] = {"rand": random_weights, "blind": blind_region, "class": other_classes}
+DOMAIN = "domain"
 
 
-def measured(spec: Named) -> list[Row]:
-    """The cases of a network with what was tried beside."""
+def measured(spec: Named, only: str | None = None) -> list[Row]:
+    """The cases of a network with what was tried beside: all, or one alone."""
     import torch
 
     torch.set_num_threads(1)
@@ -120,7 +123,9 @@ def measured(spec: Named) -> list[Row]:
     def also(case: Case, chosen: Any) -> Iterator[Any]:
         yield from plain(case, chosen)
         found.append({})
-        for name, run in {**TRIED, "domain": tuned.outcomes}.items():
+        for name, run in {**TRIED, DOMAIN: tuned.outcomes}.items():
+            if only not in (None, name):
+                continue
             try:
                 found[-1][name] = run(case)
             except Exception as error:  # what cannot be measured of one map is left out of its table
@@ -155,6 +160,8 @@ def table(rows: list[Row]) -> str:
         fails: Callable[[Row], bool] | None = None,
     ) -> None:
         some = [(row, value) for row in judged if (value := score(row)) is not None]
+        if not some:
+            return
         figure = auc([v for _, v in some], [r["truth"] == "right" for r, _ in some], units=units([r for r, _ in some]))
         low = [row for row, v in some if (fails(row) if fails else v < (limit or 0.0)) and not failed(row)]
         counts = [sum(row["truth"] == truth for row, _ in some) for truth in ("right", "wrong")]
@@ -179,7 +186,7 @@ def table(rows: list[Row]) -> str:
 
 def _domain(check: str, place: int, row: Row) -> Any:
     """The verdict (0) or the figure (1) of a check by the copy that was tuned on masked images."""
-    return row["tried"].get("domain", {}).get(check, (None, None))[place]
+    return row["tried"].get(DOMAIN, {}).get(check, (None, None))[place]
 
 
 def _redrawn(row: Row, of: str, less: str | None) -> float | None:
@@ -194,16 +201,22 @@ def main() -> None:
     """Measure what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 2])
+    parser.add_argument("--only", choices=(*TRIED, DOMAIN), help="one of what was tried")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="after which no network is begun")
-    parser.add_argument("--out", type=Path, default=bench_card.BUILD / "tried.jsonl")
+    parser.add_argument("--out", type=Path, help="where each network is a line")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    jobs = {spec: partial(measured, spec) for spec in bench_card.specs(given.seeds)}
-    text = table(bench_card.collected(given.out, jobs, given.workers, given.seconds))
+    jobs = {spec: partial(measured, spec, given.only) for spec in bench_card.specs(given.seeds)}
+    text = table(
+        bench_card.collected(
+            given.out or bench_card.BUILD / f"tried-{given.only}.jsonl", jobs, given.workers, given.seconds
+        )
+    )
     print(text)
     if given.write:
-        OUT.write_text(f"# Checks of maps that were tried and left out\n\nBy `card_tried.py --write`. {text}\n")
+        out = OUT.with_stem(f"{OUT.stem}-{given.only}") if given.only else OUT
+        out.write_text(f"# Checks of maps that were tried and left out\n\nBy `card_tried.py --write`. {text}\n")
 
 
 if __name__ == "__main__":
