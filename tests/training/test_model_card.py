@@ -270,7 +270,7 @@ def test_reasons_stand_before_what_it_is_not_for_and_are_written_anew() -> None:
     first = with_reasons(plain, [Reason("League", [found], "It errs in 2 of 10."), Reason("Search", ())])
     told = first.partition("## Why it decides as it does")[2].partition("## What it is not for")[0]
     assert "### League\n\n- Cannot be told: Two cannot be told apart.\n- It errs in 2 of 10.\n\n### Search" in told
-    assert "### Search\n\n- Cannot be told: Of what ships nobody has asked it" in told
+    assert "### Search\n\n- Cannot be told: Not asked in what ships" in told
     assert first.startswith(plain.partition("That the pages")[0])
     assert "That the pages" not in first
     assert first.endswith("## What it is not for\n\n- Not for this.\n")

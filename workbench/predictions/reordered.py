@@ -130,7 +130,7 @@ def _few(labels: NDArray[np.intp], units: NDArray[np.intp]) -> str:
     if not classes:
         return f"{NOT_KNOWN} no image has a label that is one of the classes."
     if classes == 1:
-        return f"{NOT_KNOWN} all labels are of one class, and decisions that agree with them may be the only ones."
+        return f"{NOT_KNOWN} all labels are of one class, and a model that always answers so agrees as well."
     units_are = "images" if count == len(labels) else "units (images that belong together count once)"
     if count < 2 * ENOUGH:
         return f"{NOT_KNOWN} {count} labelled {units_are} are too few to tell; it takes {2 * ENOUGH}."

@@ -48,7 +48,7 @@ HOW_REASONS = (
     "What the pages Bias, Explain and Overview say of this model on its set, with what each verdict rests on, and how"
     " often such a verdict was measured to err."
 )
-NOT_ASKED = "Of what ships nobody has asked it; the page offers to."
+NOT_ASKED = "Not asked in what ships with the program; the page does it on request."
 VERDICT_WORDS = {"ok": "Sound", "warn": "Look here", "fail": "Does not hold", "unknown": "Cannot be told"}
 SHORTCUT = "scratch"
 """The class that the stamp is planted on."""
