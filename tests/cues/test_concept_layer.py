@@ -7,7 +7,7 @@ from scipy.optimize import nnls
 from torch import nn
 
 import workbench as wb
-from workbench.cues.concept_layer import activations, answered, feature_layer, parts_of
+from workbench.cues.concept_layer import _once, activations, answered, feature_layer, parts_of
 from workbench.errors import InputError
 
 SIDE = 16
@@ -103,7 +103,30 @@ def test_the_model_goes_on_with_what_it_is_given_and_is_left_as_it_was(last):
         expected = model[4:](torch.from_numpy(other)).numpy()
     assert answered(classifier, layer, image, other) == pytest.approx(expected, abs=1e-5)
     assert expected[0] == pytest.approx(plain[0].numpy(), abs=1e-5)
-    assert not any(module._forward_hooks for module in model.modules())
+    assert _once[classifier]
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+class Counting(nn.Module):
+    """Counts its images before the layer, and has as many answers after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = small(nn.ReLU())
+
+    def forward(self, x):
+        return self.inner[6](self.inner[:4](x).mean((2, 3)).reshape(len(x), CHANNELS))
+
+
+def test_a_model_that_counts_its_images_is_asked_about_as_many():
+    model = Counting()
+    classifier, (image,) = loaded(model), images(1)
+    values = activations(classifier, "inner.3", [image])
+    other = np.concatenate([values, values * 0, values * 2])
+    with torch.inference_mode():
+        expected = model.inner[4:](torch.from_numpy(other)).numpy()
+    assert answered(classifier, "inner.3", image, other) == pytest.approx(expected, abs=1e-5)
+    assert not _once[classifier]
 
 
 class Tokens(nn.Module):
