@@ -11,6 +11,7 @@ import workbench as wb
 from workbench.cues import Cue, Transplant, claim_of, cue_search, search, study_of, transplant
 from workbench.cues.concept_cues import around, concepts
 from workbench.cues.cue_findings import judged
+from workbench.images import resized
 
 SIDE, EDGE, MANY = 32, 6, 56
 PLAIN = (120, 120, 120)
@@ -84,6 +85,11 @@ def test_the_channel_that_decides_is_proposed_by_crops_of_what_it_sees(by_mark, 
     for crop in exchange.crops:
         assert (np.abs(crop.pixels.astype(int) - BLUE).max(2) < 20).mean() > 0.3
         assert crop.box[0] >= 0.4  # the marks lie below, the scratches above
+    rows = [
+        np.concatenate([resized(c.pixels.astype(np.float32), (96, 96)) for c in exchange.crops[i : i + 4]], 1)
+        for i in (0, 4)
+    ]
+    assert tried.cue.crop == pytest.approx(np.concatenate(rows), abs=1)
     assert not list(concepts(by_mark, "good"))  # nothing speaks for it but that nothing speaks against it
 
 

@@ -17,7 +17,7 @@ from workbench.cues.cuts import Box, Crop, Seen, anywhere, as_strong, crops_of, 
 from workbench.cues.exchanged import named
 from workbench.cues.mark_cues import WANDERS
 from workbench.errors import InputError
-from workbench.images import Pixels
+from workbench.images import Pixels, alike, resized
 
 if TYPE_CHECKING:
     from workbench.models import Classifier
@@ -32,6 +32,8 @@ CROPS_KEPT, LEAST_SHOWING = 8, 3
 """How many crops of a concept are pasted, and of how many units they must be: what one image shows may be a defect."""
 STRONG = 0.5
 """From this share of the median peak on, a place off the defect shows the concept; and around a peak, its extent."""
+TILE, TILES_ACROSS = 96, 4
+"""Pixels a side at which a crop is shown, and how many beside each other."""
 SMALLEST, LARGEST = 1 / 8, 1 / 2
 """Shares of the image's sides that a crop has at least and at most."""
 
@@ -130,7 +132,15 @@ def concepts(study: Study, target: str) -> Iterator[Cue]:
         if _hangs(study, target, concept, own):
             names = tuple(study.items[crop.source.place].name for crop in crops)
             name = f"what its last feature layer sees in {_where(crops[0], box)} of {names[0]} and the like"
-            yield Cue("concept", name, target, concept, names, crops[0].pixels, box, inside=concept)
+            yield Cue("concept", name, target, concept, names, _mosaic(crops), box, inside=concept)
+
+
+def _mosaic(crops: Sequence[Crop]) -> Pixels:
+    """(h, w, C) the crops as tiles, the strongest first, in full rows."""
+    own, across = crops[0].pixels, min(len(crops), TILES_ACROSS)
+    tiles = [alike(resized(crop.pixels.astype(np.float32), (TILE, TILE)), own) for crop in crops]
+    rows = [tiles[start : start + across] for start in range(0, len(tiles) - across + 1, across)]
+    return np.concatenate([np.concatenate(row, 1) for row in rows], 0)
 
 
 def _same(crops: Sequence[Crop]) -> Box | None:

@@ -69,7 +69,7 @@ def _not_accused(search: Search, target: str) -> CheckResult:
     looks = sum(finding.verdict == "looks" for finding in undecided)
     parts = [f"None of {len(own)} cues is proven to make the model call an image “{target}”."]
     if looks:
-        parts.append(f"{looks} turn decisions, but chance, their decoys or their other proof leave it open.")
+        parts.append(f"{looks} turn decisions, but chance, decoys, their other proof or missing masks leave it open.")
     if few := len(undecided) - looks:
         parts.append(f"{few} could be tried on too few images.")
     return CheckResult(

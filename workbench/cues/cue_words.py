@@ -125,7 +125,7 @@ def _none_proven(search: Search) -> Conclusion:
     if not search.strong:
         return Conclusion("shortcut", "too few", LEAD, f"none proven, but the images are too few ({tried}). {rest}")
     if looks:
-        seen = f"{looks} of them turn decisions, but chance, their decoys or their other proof leave it open"
+        seen = f"{looks} of them turn decisions, but chance, decoys, their other proof or missing masks leave it open"
         return Conclusion("shortcut", "chance", LEAD, f"none proven, {tried}; {seen}. {rest}")
     return Conclusion("shortcut", "none", LEAD, f"none proven, {tried}. {rest}")
 

@@ -61,6 +61,7 @@ def section(scope: Scope, search: Search) -> None:
     with st.expander("By class, all that was tried, and what was not looked for", expanded=not search.accused):
         _classes(search)
         _unsearched(search)
+        _concepts(search)
         _all(scope, search)
 
 
@@ -215,6 +216,27 @@ def _unsearched(search: Search) -> None:
     lines = [f"- **{plain(line.what)}**: {plain(line.why, 400)}" for line in search.unsearched]
     st.markdown("\n".join(lines) or "Each kind of cue was looked for, in each class.")
     st.caption("What no proposer thinks of, and what no image of the sample shows, is not found either.")
+
+
+def _concepts(search: Search) -> None:
+    """Crops of what the last feature layer sees, without a verdict: some direction decides in every model."""
+    own = [finding for finding in search.findings if finding.cue.kind == "concept" and finding.cue.crop is not None]
+    if not own:
+        return
+    st.subheader("What its last feature layer sees", anchor=False)
+    st.caption(
+        "Directions on which decisions hang within the model, by crops where each is strongest. That is what a class is"
+        " told by, its defects too, and no accusation: only the image shows whether a crop decides."
+    )
+    with st.grid(3, min_column_width=220):
+        for finding in own:
+            cue, inside = finding.cue, finding.transplant.suppressed
+            with st.container(gap="xsmall"):
+                if cue.crop is not None:
+                    draw.image(as_image(cue.crop), f"Crops of what is seen in images called “{cue.target}”")
+                hang = "" if inside is None else f" {interval(inside.flips)} of its decisions turn without it there"
+                beside = "" if inside is None else f", {interval(inside.decoys)} without others of the same energy."
+                st.caption(plain(f"“{cue.target}”:{hang}{beside} In the image: {CUE_VERDICTS[finding.verdict]}."))
 
 
 def _all(scope: Scope, search: Search) -> None:
