@@ -1,7 +1,7 @@
 """Planted cues and sound models: how often the search names, finds, and falsely accuses.
 
     python tests/benchmarks/bench_cues.py [OUT.jsonl] [--source SOURCE] [--first SEED] [--seeds N] [--nets FOLDER]
-        [--planted-every N] [--minutes M] [--workers W] [--write]
+        [--planted-every N] [--beside] [--minutes M] [--workers W] [--write]
 
 Each line of OUT is one model; those that are there are not made again, and the networks are kept in a folder, beside it
 unless told otherwise. A seed is four models of one network and station: two families of cue, planted and sound. 27
@@ -10,6 +10,8 @@ and any few in a row are a fair sample of it. Workers take whole seeds, a thread
 OUT holds; `--write` puts what the held-out seeds came to into
 `RESULTS-cues.md` and, of synthetic parts, into `assets/cue-errors.json`, which the pages and `workbench shortcuts`
 print beside their verdicts.
+
+`--beside` asks four other ways about each model as well (`cues_beside.py`); `bench_cues_beside.py` makes a table of it.
 
 SOURCE is a folder of magnetic tiles, "solar-cells" or a file of them (`photographs.py`); synthetic parts where it is
 missing. Models of photographs learn the last stage of a pretrained network, and their units are photographs or modules.
@@ -30,6 +32,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from cues_beside import Asked, others
 from cues_report import DECIDES, accused, table, write
 from photographs import CLASSES, photographs
 from photographs import named as shown_by
@@ -122,8 +125,9 @@ def read(net: nn.Module, path: Path) -> bool:
     return path.exists()
 
 
-def run(case: Case, nets: Path, source: str = "") -> dict[str, object]:
-    """Train a model, search it where its cue decides or it has none, and note the truth beside what was said."""
+def run(case: Case, nets: Path, source: str = "", *, beside: bool = False) -> dict[str, object]:
+    """Train a model, search it where its cue decides or it has none, and note the truth beside what was said, by four
+    other ways too where `beside`."""
     (parts, groups), names = parts_of(case, 1, source), classes_of(source)
     data = laid(case, 1, parts, names, groups)
     start = time.process_time()
@@ -137,6 +141,8 @@ def run(case: Case, nets: Path, source: str = "") -> dict[str, object]:
         counts = not case.shortcut or turned >= DECIDES
         result = search(study_of(classifier, images.items, predictions, seed=case.seed)) if counts else None
         carry = {item.name: bool(has) for item, has in zip(images.items, data.carry, strict=True)}
+        seconds = time.process_time() - start
+        asked = Asked(case, classifier, data, images, predictions)
         accuracy = float((predictions.frame["predicted"] == predictions.frame["label"]).mean())
         return {
             **vars(case),
@@ -147,11 +153,12 @@ def run(case: Case, nets: Path, source: str = "") -> dict[str, object]:
             "hosts": hosts,
             "training": training,
             "searched": counts,
-            "seconds": time.process_time() - start,
+            "seconds": seconds,
             "power": result.power if result else None,
             "classes": list(result.classes) if result else [],
             "place": [end / SIZE for end in place_of(case.seed, EDGES[case.strength])],
             "findings": lines_of(result, carry) if result else [],
+            "said": others(asked) if beside and result else {},
         }
 
 
@@ -184,6 +191,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--nets", type=Path)
     parser.add_argument("--planted-every", type=int, default=1)
+    parser.add_argument("--beside", action="store_true")
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--write", action="store_true")
@@ -216,7 +224,7 @@ def run_seed(seed: int, options: argparse.Namespace, end: float) -> None:
     for case in cases(range(seed, seed + 1), PRETRAINED if options.source else None, options.planted_every):
         if tuple(vars(case).values()) in done or time.monotonic() > end:
             continue
-        line = run(case, nets, options.source)
+        line = run(case, nets, options.source, beside=options.beside)
         with out.open("a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(json.dumps(line) + "\n")

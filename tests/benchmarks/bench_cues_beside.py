@@ -1,264 +1,84 @@
-"""Four other ways to look for shortcuts, on the networks that `bench_cues.py` has kept: the finder of before, TCAV,
-slices and clusters of maps.
+"""The search beside four other ways on the same models, from the lines that `bench_cues.py --beside` wrote.
 
-    python tests/benchmarks/bench_cues_beside.py CUES.jsonl [BESIDE.jsonl] [--minutes M]
+    python tests/benchmarks/bench_cues_beside.py CUES.jsonl [CUES.jsonl ...] [--write]
 
-Each gives a score a model, highest where it accuses most, so that all have a ROC; TCAV, slices and the earlier finder
-also have a verdict of their own, clusters of maps have none. TCAV is handed the very images that carry the true cue as
-its concept, which nobody who looks for an unknown cue has, and so names whatever it finds.
+`--write` puts the table of the held-out seeds, one for each sort of images, into `RESULTS-cues.md`.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
-import math
-import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from bench_cues import kept_net
-from cues_report import DECIDES, accused, named, score_of, share
-from numpy.typing import NDArray
-from places_alone import shortcuts
-from planted_cues import EDGES, LABELS, SIZE, TEST, Case, Laid, bare, laid, loaded, on_disk, place_of
-from torch import nn
+from bench_cues import lines_in
+from cues_report import HELD_OUT, TABLE, accused, counted, images_of, named, score_of, share
+from sklearn.metrics import roc_auc_score
 
-import workbench as wb
-from workbench.audit import GRID
-from workbench.bias import Maps, slices
-from workbench.errors import InputError
-from workbench.images import ImageSet
-from workbench.models import Classifier
-from workbench.predictions import Predictions
-from workbench.probe import tcav
-
-CARRY = 0.75
-"""The share of a slice or cluster that carries the cue from which it is taken to show it."""
-CLASS_LEAST = 20
-"""Fewer maps of a class are not clustered."""
 FALSELY = 0.05
 """The share of sound models that each may accuse where all are compared alike."""
+HEAD = (
+    "way",
+    "accuses what goes by the cue",
+    "named rightly",
+    "sound models accused",
+    "ROC AUC",
+    "named rightly where at most 5 % of these sound models may be accused",
+    "s of processor",
+)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Asked:
-    """A model, its test images and what is known of them."""
-
-    case: Case
-    classifier: Classifier
-    data: Laid
-    images: ImageSet
-    predictions: Predictions
-
-    @property
-    def called(self) -> NDArray[np.str_]:
-        """(N,) what each image is called."""
-        return self.predictions.frame["predicted"].to_numpy(str)
-
-    @property
-    def middle(self) -> tuple[float, float]:
-        """Where the middle of the fixed stamp lies, as shares of height and width."""
-        edge = EDGES[self.case.strength]
-        return tuple((start + edge / 2) / SIZE for start in place_of(self.case.seed, edge))  # type: ignore[return-value]
-
-
-Said = dict[str, object]
-"""score (highest where it accuses most), accused (None where it has no verdict of its own), named (whether the first
-accusation shows the true cue and class)."""
-
-
-def maps_of_all(asked: Asked) -> Maps:
-    """Grad-CAM of each image for what it is called."""
-    frame, heatmaps = asked.predictions.frame, []
-    for item, name in zip(asked.images, frame["predicted"], strict=True):
-        values = np.abs(wb.attribute(asked.classifier, item, "grad_cam", name).on_image())
-        rows = np.linspace(0, SIZE, GRID + 1).astype(int)[:-1]
-        cells = np.add.reduceat(np.add.reduceat(values, rows, 0), rows, 1)
-        heatmaps.append(cells / max(cells.sum(), 1e-12) if values.any() else np.full((GRID, GRID), GRID**-2.0))
-    return Maps(frame, np.stack(heatmaps), np.full(len(frame), np.nan), "grad_cam")
-
-
-def earlier(asked: Asked, maps: Maps) -> Said:
-    """The finder of five places at the edge."""
-    findings = shortcuts(asked.classifier, asked.images, maps, seed=asked.case.seed)
-    tried = [finding for finding in findings if finding.tried is not None and finding.verdict != "too few"]
-    score = max((-math.log10(max(f.p_where, f.p_effect or 1.0, 1e-300)) for f in tried), default=0.0)
-    guilty = [finding for finding in findings if finding.accused]
-    row, column = (int(share * 1000) for share in asked.middle)
-    right = (
-        bool(guilty)
-        and asked.case.family == "fixed stamp"
-        and guilty[0].target == LABELS[asked.case.seed % len(LABELS)]
-    )
-    right = right and bool(guilty[0].region.on(1000, 1000)[row, column])
-    return {"score": score, "accused": bool(guilty), "named": right}
-
-
-def concepts(asked: Asked) -> Said:
-    """TCAV with the true cue as the concept, for each class."""
-    items, carry = np.array(asked.images.items, object), asked.data.carry
-    best, guilty = 0.0, set()
-    chances: list[tuple[float, str, bool]] = []
-    for name in LABELS:
-        own = list(items[asked.called == name])
-        try:
-            result = tcav(
-                asked.classifier, {"cue": list(items[carry])}, own, name, background=list(items[~carry]),
-                seed=asked.case.seed,
-            )  # fmt: skip
-        except InputError:
-            continue
-        row = result.frame.iloc[0]
-        supports = row["verdict"] == "matters, for the class"
-        chances.append((float(row["p"]), name, bool(supports)))
-        if row["slope"] > 0 and row["accuracy"] >= 0.7:
-            best = max(best, -math.log10(max(float(row["p"]), 1e-300)))
-    for p, name, supports in chances:  # Bonferroni's over the classes
-        if supports and p * len(chances) <= 0.05:
-            guilty.add(name)
-    return {"score": best, "accused": bool(guilty), "named": LABELS[asked.case.seed % len(LABELS)] in guilty}
-
-
-def embedded(asked: Asked) -> NDArray[np.float32]:
-    """(N, D) what goes into the last linear layer."""
-    heads = [module for module in asked.classifier.model.modules() if isinstance(module, nn.Linear)]
-    rows: list[torch.Tensor] = []
-    hook = heads[-1].register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].detach()))
-    try:
-        for item in asked.images:
-            asked.classifier.forward(asked.classifier.input(item).x[None])
-    finally:
-        hook.remove()
-    return torch.cat(rows).numpy()
-
-
-def sliced(asked: Asked) -> Said:
-    """Clusters of embeddings with more errors than chance makes."""
-    result = slices(embedded(asked), asked.predictions, seed=asked.case.seed)
-    score = max(-math.log10(max(part.p_adjusted, 1e-300)) for part in result.slices)
-    guilty = [part for part in result.slices if part.significant]
-    right = bool(guilty) and shows(asked, guilty[0].members)
-    return {"score": score, "accused": bool(guilty), "named": right}
-
-
-def shows(asked: Asked, rows: NDArray[np.intp]) -> bool:
-    """Whether images are mostly those of another class that the cue makes of its class, or those of its class that miss
-    it."""
-    carry, labels = asked.data.carry[rows], asked.predictions.frame["label"].to_numpy(str)[rows]
-    own = labels == LABELS[asked.case.seed % len(LABELS)]
-    lured = carry & ~own & (asked.called[rows] == LABELS[asked.case.seed % len(LABELS)])
-    return bool(max(lured.mean(), (own & ~carry).mean()) >= CARRY)
-
-
-def clustered(asked: Asked, maps: Maps) -> Said:
-    """K-means of the maps of each class, by the clearest of two to four clusters (after SpRAy)."""
-    from sklearn.cluster import KMeans
-    from sklearn.metrics import silhouette_score
-
-    best, right = 0.0, False
-    for name in LABELS:
-        own = np.flatnonzero(asked.called == name)
-        if len(own) < CLASS_LEAST:
-            continue
-        values = maps.heatmaps[own].reshape(len(own), 8, 4, 8, 4).sum((2, 4)).reshape(len(own), -1)
-        for count in (2, 3, 4):
-            groups = KMeans(count, n_init=4, random_state=asked.case.seed).fit_predict(values)
-            clear = float(silhouette_score(values, groups)) if len(set(groups)) > 1 else 0.0
-            if clear > best:
-                parts = [asked.data.carry[own[groups == group]].mean() for group in set(groups)]
-                best, right = (
-                    clear,
-                    name == LABELS[asked.case.seed % len(LABELS)] and max(parts) >= CARRY and min(parts) <= 1 - CARRY,
-                )
-    return {"score": best, "accused": None, "named": right}
-
-
-def run(line: Mapping[str, object], nets: Path) -> dict[str, object]:
-    """What each says of one model."""
-    case = Case(**{field.name: line[field.name] for field in dataclasses.fields(Case)})  # type: ignore[arg-type]
-    data = laid(case, 1, bare(case.seed, 1, TEST))
-    classifier = loaded(kept_net(case, nets))
-    with tempfile.TemporaryDirectory() as folder:
-        images = on_disk(Path(folder), data)
-        asked = Asked(case, classifier, data, images, wb.predict(classifier, images))
-        maps = maps_of_all(asked)
-        said = {
-            "earlier finder": earlier(asked, maps),
-            "TCAV, given the cue": concepts(asked),
-            "slices": sliced(asked),
-            "clusters of maps": clustered(asked, maps),
-        }
-    return {**vars(case), "said": said}
-
-
-def table(lines: Sequence[dict], beside: Sequence[dict]) -> str:
-    """All ways beside each other on the models that all have seen, as Markdown."""
-    from sklearn.metrics import roc_auc_score
-
-    by_case = {tuple(row[f.name] for f in dataclasses.fields(Case)): row["said"] for row in beside}
-    both = [
-        (line, said) for line in lines if (said := by_case.get(tuple(line[f.name] for f in dataclasses.fields(Case))))
-    ]
-    ways = {"this search": [search_said(line) for line, _ in both]}
-    ways |= {name: [said[name] for _, said in both] for name in (both[0][1] if both else ())}
-    planted = np.array([line["shortcut"] and line["turned"] >= DECIDES for line, _ in both], bool)
-    sound = np.array([not line["shortcut"] for line, _ in both], bool)
-    rows = [
-        f"{planted.sum()} models that go by the cue, {sound.sum()} sound ones.\n",
-        "| way | accuses, goes by the cue | named rightly | sound models accused | ROC AUC |"
-        " named rightly, at most 5 % of these sound models accused |",
-        "|---|---|---|---|---:|---|",
-    ]
-    for name, said in ways.items():
-        score, right = np.array([one["score"] for one in said]), np.array([bool(one["named"]) for one in said])
-        least = np.sort(score[sound])[::-1][int(FALSELY * sound.sum())]
-        verdicts = [one["accused"] for one in said]
-        own = np.array([bool(verdict) for verdict in verdicts])
-        judges = None not in verdicts
-        cells = (
-            name,
-            share(own[planted].tolist()) if judges else "no verdict of its own",
-            share((own & right)[planted].tolist()) if judges else "",
-            share(own[sound].tolist()) if judges else "",
-            f"{roc_auc_score(planted[planted | sound], score[planted | sound]):.2f}",
-            share(((score > least) & right)[planted].tolist()),
-        )
-        rows.append(f"| {' | '.join(cells)} |")
+def table(lines: Sequence[dict]) -> str:
+    """All ways beside each other on the models that count and that all were asked about, as Markdown."""
+    both = [line for line in counted(lines) if line.get("said")]
+    planted = np.array([line["shortcut"] for line in both], bool)
+    told = f"{planted.sum()} models that go by the cue, {(~planted).sum()} sound ones."
+    if not 0 < planted.sum() < len(both):
+        return told
+    said = [{"this search": search_said(line), **line["said"]} for line in both]
+    rows = [f"{told}\n", f"| {' | '.join(HEAD)} |", "|---|---|---|---|---:|---|---:|"]
+    for way in said[0]:
+        rows.append(f"| {way} | {' | '.join(cells_of([one[way] for one in said], planted))} |")
     return "\n".join(rows)
 
 
-def search_said(line: dict) -> Said:
+def cells_of(said: Sequence[dict], planted: np.ndarray) -> tuple[str, ...]:
+    """A row of the table: what one way said of each model, which were `planted` (M,)."""
+    score, right = np.array([one["score"] for one in said]), np.array([bool(one["named"]) for one in said])
+    own = np.array([bool(one["accused"]) for one in said])
+    least = np.sort(score[~planted])[::-1][int(FALSELY * (~planted).sum())]
+    judges = all(one["accused"] is not None for one in said)
+    verdicts = (share(own[planted].tolist()), share((own & right)[planted].tolist()), share(own[~planted].tolist()))
+    return (
+        *(verdicts if judges else ("no verdict of its own", "", "")),
+        f"{roc_auc_score(planted, score):.2f}",
+        share(((score > least) & right)[planted].tolist()),
+        f"{np.median([one['seconds'] for one in said]):.1f}",
+    )
+
+
+def search_said(line: dict) -> dict[str, object]:
     """What the search said of a model, as the others say it."""
-    return {"score": score_of(line), "accused": bool(accused(line)), "named": named(line)}
+    return {"score": score_of(line), "accused": bool(accused(line)), "named": named(line), "seconds": line["seconds"]}
 
 
 def main() -> None:
-    """Ask the others about the models that they have not seen, and print the table."""
+    """Print the table of each sort of images, and keep those of the held-out seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cues", type=Path)
-    parser.add_argument("out", nargs="?", type=Path)
-    parser.add_argument("--minutes", type=float, default=600)
+    parser.add_argument("cues", nargs="+", type=Path)
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    out = options.out or options.cues.with_name(f"{options.cues.stem}-beside.jsonl")
-    lines = [json.loads(line) for line in options.cues.read_text().splitlines()]
-    beside = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    done = {tuple(row[f.name] for f in dataclasses.fields(Case)) for row in beside}
-    end = time.monotonic() + 60 * options.minutes
-    with out.open("a", encoding="utf-8") as file:
-        for line in lines:
-            if tuple(line[f.name] for f in dataclasses.fields(Case)) in done or time.monotonic() > end:
-                continue
-            beside.append(run(line, options.cues.with_suffix("")))
-            file.write(json.dumps(beside[-1], default=bool) + "\n")
-            file.flush()
-            print(len(beside), "of", len(lines), flush=True)
-    print(table(lines, beside))
+    lines = [line for path in options.cues for line in lines_in(path)]
+    text = TABLE.read_text()
+    for name in sorted({images_of(line) for line in lines}):
+        own = [line for line in lines if images_of(line) == name and (line["seed"] >= HELD_OUT or not options.write)]
+        print(f"{name}: {table(own)}")
+        if options.write:
+            before, after = text.split(f"<!-- beside: {name} -->")
+            text = f"{before}<!-- beside: {name} -->\n{table(own)}\n<!-- end -->{after.split('<!-- end -->', 1)[1]}"
+    if options.write:
+        TABLE.write_text(text)
 
 
 if __name__ == "__main__":

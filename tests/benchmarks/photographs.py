@@ -26,11 +26,11 @@ CROPS = ((24, 20), (6, 5))
 """Crops of a tile to learn from and to search, of a good one and of a defective one."""
 SHORTER = 110
 """Pixels of the shorter side to which a photograph of a tile is brought before it is cut."""
-LEARNT = 3
+LEARNT = 2
 """Of eight modules or tiles, so many are learnt from; the others are searched, for either half of a search needs ten
 units of each verdict."""
-OF_A_MODULE = 12
-"""Cells of a module and class that are searched, at most."""
+OF_A_MODULE = 24
+"""Cells of a module that are searched, at most."""
 
 
 def named(source: str) -> str:
@@ -76,9 +76,7 @@ def cells(source: str, split: int, seed: int) -> tuple[Parts, tuple[str, ...]]:
     own = dealt(sorted(many, key=lambda name: (many[name], name)), split, rng)
     rows: list[int] = []
     for name in sorted(own):
-        for label in (0, 1):
-            places = rng.permutation(np.flatnonzero((modules == name) & (labels == label)))
-            rows += places[: OF_A_MODULE if split else None].tolist()
+        rows += rng.permutation(np.flatnonzero(modules == name))[: OF_A_MODULE if split else None].tolist()
     shown = np.repeat(images[rows][..., None], 3, axis=3)
     masks = np.zeros((len(rows), SIZE, SIZE), bool)
     return (shown, masks, labels[rows]), tuple(modules[rows].tolist())

@@ -188,7 +188,7 @@ class Pretrained(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        backbone = load_classifier("everyday").model
+        backbone = load_classifier("everyday", device="cpu").model
         self.trunk = nn.Sequential(backbone.conv_stem, backbone.bn1, *backbone.blocks[:FROZEN_STAGES])
         self.trunk.requires_grad_(False)
         with torch.no_grad():
@@ -311,9 +311,9 @@ def fitted(net: nn.Module, data: Laid, epochs: int, *, mirrored: bool) -> nn.Mod
     return net.to("cpu", memory_format=torch.contiguous_format).eval()
 
 
-def loaded(net: nn.Module, names: tuple[str, ...] = LABELS) -> Classifier:
-    """The network as the workbench takes it."""
-    return load_classifier(net, class_names=names, size=(SIZE, SIZE), mean=(0.5,) * 3, std=(0.25,) * 3)
+def loaded(net: nn.Module, names: tuple[str, ...] = LABELS, device: str | None = None) -> Classifier:
+    """The network as the workbench takes it, on a device; on a graphics card where there is one and none is given."""
+    return load_classifier(net, class_names=names, size=(SIZE, SIZE), mean=(0.5,) * 3, std=(0.25,) * 3, device=device)
 
 
 def on_disk(folder: Path, data: Laid) -> ImageSet:
