@@ -1,7 +1,7 @@
 """Planted cues and sound models: how often the search names, finds, and falsely accuses.
 
     python tests/benchmarks/bench_cues.py [OUT.jsonl] [--source SOURCE] [--first SEED] [--seeds N] [--nets FOLDER]
-        [--planted-every N] [--beside] [--minutes M] [--workers W] [--write]
+        [--planted-every N] [--beside N] [--minutes M] [--workers W] [--write]
 
 Each line of OUT is one model; those that are there are not made again, and the networks are kept in a folder, beside it
 unless told otherwise. A seed is four models of one network and station: two families of cue, planted and sound. 27
@@ -11,7 +11,8 @@ OUT holds; `--write` puts what the held-out seeds came to into
 `RESULTS-cues.md` and, of synthetic parts, into `assets/cue-errors.json`, which the pages and `workbench shortcuts`
 print beside their verdicts.
 
-`--beside` asks four other ways about each model as well (`cues_beside.py`); `bench_cues_beside.py` makes a table of it.
+`--beside N` asks four other ways as well (`cues_beside.py`) about the models of every Nth seed; `bench_cues_beside.py`
+makes a table of what they say.
 
 SOURCE is a folder of magnetic tiles, "solar-cells" or a file of them (`photographs.py`); synthetic parts where it is
 missing. Models of photographs learn the last stage of a pretrained network, and their units are photographs or modules.
@@ -191,7 +192,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--nets", type=Path)
     parser.add_argument("--planted-every", type=int, default=1)
-    parser.add_argument("--beside", action="store_true")
+    parser.add_argument("--beside", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--write", action="store_true")
@@ -224,7 +225,7 @@ def run_seed(seed: int, options: argparse.Namespace, end: float) -> None:
     for case in cases(range(seed, seed + 1), PRETRAINED if options.source else None, options.planted_every):
         if tuple(vars(case).values()) in done or time.monotonic() > end:
             continue
-        line = run(case, nets, options.source, beside=options.beside)
+        line = run(case, nets, options.source, beside=bool(options.beside) and seed % options.beside == 0)
         with out.open("a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(json.dumps(line) + "\n")

@@ -23,13 +23,15 @@ import workbench as wb
 from workbench.audit import GRID
 from workbench.bias import Maps, slices
 from workbench.errors import InputError
-from workbench.images import ImageSet
+from workbench.images import ImageItem, ImageSet
 from workbench.models import Classifier
 from workbench.predictions import Predictions
 from workbench.probe import tcav
 
 CARRY = 0.75
 """The share of a slice or cluster that carries the cue from which it is taken to show it."""
+MOST_SHOWN, REPEATS = 50, 4
+"""Images of a class, of the cue and of the background that TCAV is shown at most, and its separators of the cue."""
 CLASS_LEAST = 20
 """Fewer maps of a class are not clustered."""
 
@@ -93,13 +95,14 @@ def earlier(asked: Asked, maps: Maps) -> Said:
 def concepts(asked: Asked) -> Said:
     """TCAV with the true cue as the concept, for each class."""
     items, carry = np.array(asked.images.items, object), asked.data.carry
+    cue, background = (some(items[which], asked.case.seed) for which in (carry, ~carry))
     best, guilty = 0.0, set()
     chances: list[tuple[float, str, bool]] = []
     for name in asked.data.names:
-        own = list(items[asked.called == name])
+        own = some(items[asked.called == name], asked.case.seed)
         try:
             result = tcav(
-                asked.classifier, {"cue": list(items[carry])}, own, name, background=list(items[~carry]),
+                asked.classifier, {"cue": cue}, own, name, background=background, repeats=REPEATS,
                 seed=asked.case.seed,
             )  # fmt: skip
         except InputError:
@@ -115,14 +118,20 @@ def concepts(asked: Asked) -> Said:
     return {"score": best, "accused": bool(guilty), "named": asked.target in guilty}
 
 
+def some(items: NDArray[np.object_], seed: int) -> list[ImageItem]:
+    """At most `MOST_SHOWN` of the items."""
+    return list(np.random.default_rng(seed).permutation(items)[:MOST_SHOWN])
+
+
 def embedded(asked: Asked) -> NDArray[np.float32]:
     """(N, D) what goes into the last linear layer."""
     heads = [module for module in asked.classifier.model.modules() if isinstance(module, nn.Linear)]
     rows: list[torch.Tensor] = []
-    hook = heads[-1].register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].detach()))
+    hook = heads[-1].register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].detach().cpu()))
     try:
-        for item in asked.images:
-            asked.classifier.forward(asked.classifier.input(item).x[None])
+        for batch in torch.stack([asked.classifier.input(item).x for item in asked.images]).split(64):
+            with torch.no_grad():
+                asked.classifier.forward(batch.to(asked.classifier.device))
     finally:
         hook.remove()
     return torch.cat(rows).numpy()

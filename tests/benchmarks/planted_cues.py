@@ -311,9 +311,9 @@ def fitted(net: nn.Module, data: Laid, epochs: int, *, mirrored: bool) -> nn.Mod
     return net.to("cpu", memory_format=torch.contiguous_format).eval()
 
 
-def loaded(net: nn.Module, names: tuple[str, ...] = LABELS, device: str | None = None) -> Classifier:
-    """The network as the workbench takes it, on a device; on a graphics card where there is one and none is given."""
-    return load_classifier(net, class_names=names, size=(SIZE, SIZE), mean=(0.5,) * 3, std=(0.25,) * 3, device=device)
+def loaded(net: nn.Module, names: tuple[str, ...] = LABELS) -> Classifier:
+    """The network as the workbench takes it."""
+    return load_classifier(net, class_names=names, size=(SIZE, SIZE), mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
 def on_disk(folder: Path, data: Laid) -> ImageSet:
