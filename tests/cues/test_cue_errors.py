@@ -17,7 +17,8 @@ MODULE = sys.modules["workbench.cues.cue_errors"]
 
 def models(planted, seeds, **said):
     said = said if planted else {"by": ["property"] * said["accused"], **said}
-    return [{"images": "synthetic parts", "planted": planted, "family": "blur", "seed": seed, **said} for seed in seeds]
+    facts = {"images": "synthetic parts", "net": "plain", "planted": planted, "family": "blur"}
+    return [{**facts, "seed": seed, **said} for seed in seeds]
 
 
 @pytest.fixture
@@ -85,20 +86,22 @@ def test_few_seeds_are_no_ground_for_a_verdict(told) -> None:
             *models(True, (0, 1, 2), found=True, named=True),
         ]
     )
-    assert "Small networks on synthetic parts: of 300 sound held-out models (from 3 seeds)" in error_words()
+    assert "Small networks trained on synthetic parts: of 300 sound held-out models (from 3 seeds)" in error_words()
     assert "no interval can be trusted" in error_words()
     assert errors_results()[0].verdict == "unknown"
 
 
 def test_each_sort_of_images_has_its_own_rates(told) -> None:
     """Nothing is pooled: what holds of one says nothing of the other."""
-    tiles = [{**one, "images": "photographs of tiles"} for one in models(False, range(30), accused=True)]
+    facts = {"images": "photographs of tiles", "net": "pretrained"}
+    tiles = [{**one, **facts} for one in models(False, range(30), accused=True)]
     told(models(False, range(200), accused=False) + tiles)
     assert [(rates.images, rates.accused.count) for rates in search_errors()] == [
         ("synthetic parts", 0), ("photographs of tiles", 30),
     ]  # fmt: skip
     assert [(result.verdict, result.support) for result in errors_results()] == [("ok", 200), ("warn", 30)]
-    assert error_words().count("Small networks on ") == 2
+    assert "Small networks trained on synthetic parts: of 200 sound" in error_words()
+    assert "ImageNet networks, their last stage trained on photographs of tiles: of 30 sound" in error_words()
 
 
 def test_rates_of_another_version_are_not_told(told) -> None:

@@ -30,6 +30,7 @@ class SearchErrors:
 
     Attributes:
         images: On what images, in words.
+        pretrained: Whether the models learned from ImageNet first, so that only their last stage is of these images.
         accused: Of sound models, those that it accuses of any cue.
         found: Of models that go by a planted cue, those that it accuses of the class that the cue leads to.
         named: Of the same, those of which its first accusation says rightly what the cue is.
@@ -40,6 +41,7 @@ class SearchErrors:
     """
 
     images: str
+    pretrained: bool
     accused: Rate
     found: Rate
     named: Rate
@@ -65,6 +67,7 @@ def _errors(table: Mapping[str, Any], images: str) -> SearchErrors:
     wrong = Counter(one["family"] for one in planted if not one["named"])
     return SearchErrors(
         images,
+        all(one["net"] == "pretrained" for one in models),
         _rate(sound, "accused"),
         _rate(planted, "found"),
         _rate(planted, "named"),
@@ -97,8 +100,9 @@ def _told(rates: SearchErrors) -> str:
         f"of {planted:,} with a planted cue that turns at least {100 * rates.decides:.0f} % of decisions it found"
         f" {_counted(rates.found)}, and named {_counted(rates.named)}, rightly."
     )
+    networks = "ImageNet networks, their last stage trained" if rates.pretrained else "Small networks trained"
     parts = [
-        f"Small networks on {rates.images}: of {rates.accused.support:,} sound held-out models (from {seeds:,}"
+        f"{networks} on {rates.images}: of {rates.accused.support:,} sound held-out models (from {seeds:,}"
         f" seed{'s' * (seeds != 1)}) it accused {_counted(rates.accused)};"
         f" {found if planted else 'how many planted cues it finds was not measured.'}"
     ]
