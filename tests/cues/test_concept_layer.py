@@ -7,6 +7,7 @@ from scipy.optimize import nnls
 from torch import nn
 
 import workbench as wb
+from workbench.cues import concept_layer
 from workbench.cues.concept_layer import _once, activations, answered, feature_layer, parts_of
 from workbench.errors import InputError
 
@@ -165,3 +166,15 @@ def test_fewer_channels_than_parts_and_dead_ones_are_taken_as_they_are():
     assert 1 <= len(parts.directions) <= 3
     assert np.isfinite(parts.directions).all()
     assert np.isfinite(parts.amounts(values)).all()
+
+
+def test_large_layers_are_fitted_on_some_places_and_refused_from_a_million_values(monkeypatch):
+    directions, _, values = planted(np.random.default_rng(3))
+    monkeypatch.setattr(concept_layer, "MOST_ROWS", 100)
+    parts = parts_of("layer", values)
+    assert (parts.directions @ directions.T).max(0) == pytest.approx(np.ones(3), abs=0.01)
+    classifier = loaded(small(nn.ReLU()))
+    assert feature_layer(classifier) == "3"
+    monkeypatch.setattr(concept_layer, "MOST_VALUES", CHANNELS * 8 * 8 - 1)
+    with pytest.raises(InputError, match="holds 384 values of an image"):
+        feature_layer(classifier)

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ PARTS = 8
 """Into how many parts the activation of a class is taken apart, where it has as many channels."""
 STEPS = 200
 """Of each fit, at most."""
+MOST_VALUES, MOST_ROWS = 1_000_000, 20_000
+"""Values of an image in the layer, and places of all images that directions are fitted on, at most."""
 SIGNED = 0.01
 """From this share of its energy on, what an activation has below zero is taken apart as well."""
 TOGETHER = 32
@@ -50,6 +53,10 @@ def feature_layer(classifier: Classifier) -> str:
         )
     if min(grid.shape[1:]) < 2:
         raise InputError(f"The layer {name} has one place for the whole image.")
+    if math.prod(grid.shape) > MOST_VALUES:
+        raise InputError(
+            f"The layer {name} holds {math.prod(grid.shape):,} values of an image, too many to take apart."
+        )
     return name
 
 
@@ -197,6 +204,7 @@ def parts_of(layer: str, values: NDArray[np.float32], seed: int = 0) -> Parts:
         raise InputError(f"The layer {layer} is zero, or no number, for all images of the class.")
     signed = bool(np.square(np.minimum(values, 0)).sum() > SIGNED * np.square(values).sum())
     rows, channels = _rows(values, signed=signed), values.shape[1]
+    rows = np.random.default_rng(seed).permutation(rows)[:MOST_ROWS] if len(rows) > MOST_ROWS else rows
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = NMF(min(PARTS, *rows.shape), init="nndsvda", random_state=seed, max_iter=STEPS).fit(rows)
