@@ -11,8 +11,8 @@ OUT holds; `--write` puts what the held-out seeds came to into
 `RESULTS-cues.md` and, of synthetic parts, into `assets/cue-errors.json`, which the pages and `workbench shortcuts`
 print beside their verdicts.
 
-`--beside N` asks four other ways as well (`cues_beside.py`) about the models of every Nth seed; `bench_cues_beside.py`
-makes a table of what they say.
+`--beside N` asks four other ways as well (`cues_beside.py`) about the models of every Nth pair of seeds;
+`bench_cues_beside.py` makes a table of what they say.
 
 SOURCE is a folder of magnetic tiles, "solar-cells" or a file of them (`photographs.py`); synthetic parts where it is
 missing. Models of photographs learn the last stage of a pretrained network, and their units are photographs or modules.
@@ -225,7 +225,7 @@ def run_seed(seed: int, options: argparse.Namespace, end: float) -> None:
     for case in cases(range(seed, seed + 1), PRETRAINED if options.source else None, options.planted_every):
         if tuple(vars(case).values()) in done or time.monotonic() > end:
             continue
-        line = run(case, nets, options.source, beside=bool(options.beside) and seed % options.beside == 0)
+        line = run(case, nets, options.source, beside=bool(options.beside) and seed // 2 % options.beside == 0)
         with out.open("a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(json.dumps(line) + "\n")
