@@ -84,7 +84,6 @@ def test_a_cue_is_accused_only_where_it_is_the_cue_that_turns(parts, classifier,
 @pytest.mark.parametrize(
     ("put", "taken", "accused"),
     [
-        ((0.7, 0.0), (0.02, 0.02), False),  # strong colours on all of an image are a stain; without them one stays one
         ((0.33, 0.05), (0.05, 0.05), False),  # as a window that looks like a scratch makes one, and hides none
         ((0.7, 0.0), (0.5, 0.0), True),
         ((0.1, 0.0), (0.5, 0.0), True),
@@ -96,6 +95,14 @@ def test_decisions_must_hang_on_a_cue_that_can_be_taken_away(parts, classifier, 
     ways = [None if way is None else turned(*way) for way in (put, taken)]
     (finding,) = judged(study, [Transplant(Cue(kind, "strong colours", "bright", None), *ways)])
     assert finding.accused == accused
+
+
+@pytest.mark.parametrize("kind", ["property", "place", "mark"])
+def test_a_place_that_always_comes_with_the_defect_is_enough_alone_and_a_colour_is_not(parts, classifier, kind):
+    study = study_of(classifier, list(parts), wb.predict(classifier, parts))
+    ways = turned(0.7, 0.0), turned(0.02, 0.02)  # strong colours all over an image are a stain, a mark is no scratch
+    (finding,) = judged(study, [Transplant(Cue(kind, "strong colours", "bright", None), *ways)])
+    assert finding.accused == (kind != "property")
 
 
 @pytest.mark.parametrize(

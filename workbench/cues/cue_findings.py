@@ -16,8 +16,8 @@ from workbench.predictions import good_class
 from workbench.stats import SIGNIFICANT, holm
 
 ALONE = 0.5
-"""What a property must turn beyond its decoy's where adding detail is the only way to try it, and a concept where only
-to take it away turns decisions."""
+"""What must turn beyond a decoy's where one way alone speaks for a cue: a property that adds detail, a concept that is
+taken away, a place or a mark that is put on and on which no decision hangs."""
 ENOUGH_POWER = 0.8
 """With a smaller chance of proving a cue, a search that proves none does not clear a class."""
 Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
@@ -195,12 +195,15 @@ def _matters(way: Turned) -> bool:
 def _contradicted(tried: Transplant) -> bool:
     """Whether one way speaks against what the other turned: its decoy is shown to turn more than the cue, or hardly a
     decision hangs on the cue, for images that show it are called so without it as well. What a sound model takes for
-    the class is enough for a decision and yet not what it goes by: a window that looks like a defect, or strong colours
-    all over an image, which are a stain."""
+    the class is enough for some decisions and yet not what it goes by: a window that looks like a defect, or strong
+    colours all over an image, which are a stain. A place or a mark that turns half of those that it is put on decides
+    whatever hangs on it: where it always comes with the defect, either is enough for the model."""
     ways = [way for way in (tried.put, tried.taken) if way is not None and way.enough]
     against = any(way.effect.high is not None and way.effect.high < 0 for way in ways)
-    taken = tried.taken
-    return against or (taken is not None and taken.enough and (taken.flips.value or 0) < MATTERS)
+    put, taken = tried.put, tried.taken
+    decides = tried.cue.kind != "property" and put is not None and put.enough and (put.effect.value or 0) >= ALONE
+    idle = taken is not None and taken.enough and (taken.flips.value or 0) < MATTERS
+    return against or (idle and not decides)
 
 
 def _turned(study: Study, finding: Finding) -> float:
