@@ -53,6 +53,7 @@ def test_the_rates_equal_a_count_by_hand(told) -> None:
     assert "named 17, or 85 %" in words
     assert "Falsely accused: a property of the whole image (2)." in words
     assert "Missed or named wrongly: blur (3 of 20)." in words
+    assert words.endswith("On other images and networks it may err more often or less.")
 
 
 def test_models_of_one_seed_count_as_alike(told) -> None:
