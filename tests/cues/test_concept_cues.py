@@ -8,9 +8,22 @@ from PIL import Image
 from torch import nn
 
 import workbench as wb
-from workbench.cues import Cue, Transplant, claim_of, cue_search, search, study_of, transplant
+from workbench.cues import (
+    RECORDED,
+    Cue,
+    Transplant,
+    claim_of,
+    cue_search,
+    recorded,
+    search,
+    study_of,
+    transplant,
+    trials_table,
+    tried_table,
+)
 from workbench.cues.concept_cues import around, concepts
 from workbench.cues.cue_findings import judged
+from workbench.files import read_value, write_value
 from workbench.images import resized
 
 SIDE, EDGE, MANY = 32, 6, 56
@@ -112,6 +125,21 @@ def test_shares_in_the_layer_are_those_of_a_plain_loop(by_mark, tried):
             features = model[:4](x)
             features[:, 0] = 0
             assert (model[4:](features).argmax() == 0) == bool(line.turned)
+
+
+def test_a_search_tells_and_keeps_what_it_turns_in_the_layer(by_mark, tried, tmp_path, monkeypatch):
+    monkeypatch.setattr(cue_search, "PROPOSERS", {"concept": concepts})
+    whole = search(by_mark)
+    write_value(tmp_path / "search.json", recorded(whole))
+    again = read_value(tmp_path / "search.json", *RECORDED)
+    own = again.findings[0].transplant
+    assert own.cue.inside is None
+    assert own.suppressed.frame.to_dict() == whole.findings[0].transplant.suppressed.frame.to_dict()
+    np.testing.assert_array_equal(own.cue.crop, tried.cue.crop)
+    row = tried_table(again).iloc[0]
+    assert row["suppressed in the layer: flips"] == own.suppressed.flips.value == 1
+    assert row["suppressed in the layer: images"] == len(own.suppressed.frame)
+    assert "suppressed in the layer" in set(trials_table(again)["edit"])
 
 
 def test_a_concept_that_lies_on_masked_defects_alone_is_not_proposed(folder):

@@ -219,6 +219,17 @@ def test_a_cue_without_a_mask_asks_a_person_and_levels_have_their_unit(shown):
     assert "Too few images, or units of them, could be edited to say: 0" in text
 
 
+def test_a_concept_is_shown_by_its_crops_with_what_hangs_on_it_and_no_accusation(shown):
+    plain = finding("looks", name="what it sees", kind="concept", put=turned(30, 2))
+    tried = dataclasses.replace(plain.transplant, suppressed=turned(24, 1))
+    at = shown(made(dataclasses.replace(plain, transplant=tried)))
+    words = (
+        "“scratch”: 60 % (45 to 74) of its decisions turn without it there, 2 % (0 to 13) without others of the same"
+    )
+    assert f"{words} energy. In the image: not proven." in texts(at)
+    assert not at.error
+
+
 def test_the_maps_of_classes_are_made_below(visit):
     at = visit(maps="saliency").sound()
     next(button for button in at.button if button.label == "Make the mean maps").click().run().sound()

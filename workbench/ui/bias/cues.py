@@ -236,7 +236,8 @@ def _concepts(search: Search) -> None:
                     draw.image(as_image(cue.crop), f"Crops of what is seen in images called “{cue.target}”")
                 hang = "" if inside is None else f" {interval(inside.flips)} of its decisions turn without it there"
                 beside = "" if inside is None else f", {interval(inside.decoys)} without others of the same energy."
-                st.caption(plain(f"“{cue.target}”:{hang}{beside} In the image: {CUE_VERDICTS[finding.verdict]}."))
+                words_of = f"“{cue.target}”:{hang}{beside} In the image: {CUE_VERDICTS[finding.verdict].lower()}."
+                st.caption(plain(words_of, LONGEST_NAMES))
 
 
 def _all(scope: Scope, search: Search) -> None:
