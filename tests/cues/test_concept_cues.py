@@ -11,9 +11,11 @@ import workbench as wb
 from workbench.cues import (
     RECORDED,
     Cue,
+    Refit,
     Transplant,
     claim_of,
     cue_search,
+    proposed_again,
     recorded,
     search,
     study_of,
@@ -140,6 +142,9 @@ def test_a_search_tells_and_keeps_what_it_turns_in_the_layer(by_mark, tried, tmp
     assert row["suppressed in the layer: flips"] == own.suppressed.flips.value == 1
     assert row["suppressed in the layer: images"] == len(own.suppressed.frame)
     assert "suppressed in the layer" in set(trials_table(again)["edit"])
+    cue = proposed_again(by_mark, own.cue)  # to fit the last layer anew, from the record alone
+    assert cue.exchange.carries(np.asarray(by_mark.decoded(by_mark.items[by_mark.confirmed("scratch")[0]])[0]))
+    write_value(tmp_path / "refit.json", Refit(cue, 1, own.put.frame).record)
 
 
 def test_a_concept_that_lies_on_masked_defects_alone_is_not_proposed(folder):

@@ -85,7 +85,7 @@ class Refit:
     @property
     def record(self) -> Refit:
         """The same as it can be written by `workbench.files.write_value`: without the means to edit images."""
-        return dataclasses.replace(self, cue=dataclasses.replace(self.cue, exchange=Past(), crop=None))
+        return dataclasses.replace(self, cue=dataclasses.replace(self.cue, exchange=Past(), crop=None, inside=None))
 
     @property
     def mends(self) -> bool:
