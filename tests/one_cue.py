@@ -55,5 +55,5 @@ def one_cue(monkeypatch):
     monkeypatch.setattr(cue_search, "PROPOSERS", {"place": proposed})
     # Half of the images exchanged show no stamp, and some that decoys are made of show one: the corner as it is turns
     # fewer decisions than a cue of the search would, and its decoy more
-    monkeypatch.setattr(cue_findings, "MATTERS", 0.1)
+    monkeypatch.setattr(cue_findings, "MATTERS", 0.01)
     monkeypatch.setattr(cue_findings, "BY_DECOYS", 0.6)
