@@ -170,11 +170,11 @@ def test_fewer_channels_than_parts_and_dead_ones_are_taken_as_they_are():
 
 def test_large_layers_are_fitted_on_some_places_and_refused_from_a_million_values(monkeypatch):
     directions, _, values = planted(np.random.default_rng(3))
-    monkeypatch.setattr(concept_layer, "MOST_ROWS", 100)
+    monkeypatch.setattr(concept_layer, "FITTED_PLACES", 100)
     parts = parts_of("layer", values)
     assert (parts.directions @ directions.T).max(0) == pytest.approx(np.ones(3), abs=0.01)
     classifier = loaded(small(nn.ReLU()))
     assert feature_layer(classifier) == "3"
-    monkeypatch.setattr(concept_layer, "MOST_VALUES", CHANNELS * 8 * 8 - 1)
+    monkeypatch.setattr(concept_layer, "LAYER_VALUES", CHANNELS * 8 * 8 - 1)
     with pytest.raises(InputError, match="holds 384 values of an image"):
         feature_layer(classifier)

@@ -15,7 +15,7 @@ from workbench.cues.cue import Cue
 from workbench.cues.cue_sample import Study
 from workbench.cues.cuts import Box, Crop, Seen, anywhere, as_strong, crops_of, cut, energy, exchanged, pasted, seen
 from workbench.cues.exchanged import named
-from workbench.cues.mark_cues import WANDERS
+from workbench.cues.mark_cues import CROPS_KEPT, LEAST_SHOWING, WANDERS
 from workbench.errors import InputError
 from workbench.images import Pixels, alike, resized
 
@@ -28,13 +28,11 @@ HANGS = 0.2
 """The share of decisions that must turn without a concept in the layer, beyond those without others, to propose it."""
 DECOYS_IN = 3
 """How many times others of the same energy are suppressed beside it."""
-CROPS_KEPT, LEAST_SHOWING = 8, 3
-"""How many crops of a concept are pasted, and of how many units they must be: what one image shows may be a defect."""
 STRONG = 0.5
 """From this share of the median peak on, a place off the defect shows the concept; and around a peak, its extent."""
-TILE, TILES_ACROSS = 96, 4
+MOSAIC_EDGE, TILES_ACROSS = 96, 4
 """Pixels a side at which a crop is shown, and how many beside each other."""
-SMALLEST, LARGEST = 1 / 8, 1 / 2
+SMALLEST_CROP, LARGEST_CROP = 1 / 8, 1 / 2
 """Shares of the image's sides that a crop has at least and at most."""
 
 
@@ -138,7 +136,7 @@ def concepts(study: Study, target: str) -> Iterator[Cue]:
 def _mosaic(crops: Sequence[Crop]) -> Pixels:
     """(h, w, C) the crops as tiles, the strongest first, in full rows."""
     own, across = crops[0].pixels, min(len(crops), TILES_ACROSS)
-    tiles = [alike(resized(crop.pixels.astype(np.float32), (TILE, TILE)), own) for crop in crops]
+    tiles = [alike(resized(crop.pixels.astype(np.float32), (MOSAIC_EDGE, MOSAIC_EDGE)), own) for crop in crops]
     rows = [tiles[start : start + across] for start in range(0, len(tiles) - across + 1, across)]
     return np.concatenate([np.concatenate(row, 1) for row in rows], 0)
 
@@ -238,7 +236,7 @@ def _side(places: NDArray[np.intp], peak: int, many: int, spans: tuple[float, fl
     the peak alone where they reach too far."""
     scale = (spans[1] - spans[0]) / many
     size = (int(places.max()) + 1 - int(places.min())) * scale
-    middle = (int(places.min()) + int(places.max()) + 1) / 2 if size <= LARGEST else peak + 0.5
-    size = min(max(size, SMALLEST), LARGEST)
+    middle = (int(places.min()) + int(places.max()) + 1) / 2 if size <= LARGEST_CROP else peak + 0.5
+    size = min(max(size, SMALLEST_CROP), LARGEST_CROP)
     start = min(max(spans[0] + middle * scale - size / 2, 0.0), 1 - size)
     return start, start + size

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     from workbench.models import Classifier
 
-PARTS = 8
+MOST_DIRECTIONS = 8
 """Into how many parts the activation of a class is taken apart, where it has as many channels."""
-STEPS = 200
+FIT_STEPS = 200
 """Of each fit, at most."""
-MOST_VALUES, MOST_ROWS = 1_000_000, 20_000
+LAYER_VALUES, FITTED_PLACES = 1_000_000, 20_000
 """Values of an image in the layer, and places of all images that directions are fitted on, at most."""
 SIGNED = 0.01
 """From this share of its energy on, what an activation has below zero is taken apart as well."""
-TOGETHER = 32
+INPUTS_AT_ONCE = 32
 """Inputs in one forward pass."""
-GRIDS = ("channels first", "channels last")
+PLANES = ("channels first", "channels last")
 
 
 def feature_layer(classifier: Classifier) -> str:
@@ -46,14 +46,14 @@ def feature_layer(classifier: Classifier) -> str:
         raise InputError("The model reads images in tiles, and has no one layer for the whole of them.")
     name = choose_layer(classifier, None)
     grid = classifier.grids[name]
-    if grid.layout not in GRIDS or grid.folds or grid.blocks != (1, 1):
+    if grid.layout not in PLANES or grid.folds or grid.blocks != (1, 1):
         raise InputError(
             f"The layer {name} holds tokens, as transformers do: each has seen the whole image, so that nothing shows"
             " where a part of it lies."
         )
     if min(grid.shape[1:]) < 2:
         raise InputError(f"The layer {name} has one place for the whole image.")
-    if math.prod(grid.shape) > MOST_VALUES:
+    if math.prod(grid.shape) > LAYER_VALUES:
         raise InputError(
             f"The layer {name} holds {math.prod(grid.shape):,} values of an image, too many to take apart."
         )
@@ -69,8 +69,8 @@ def activations(classifier: Classifier, layer: str, images: Sequence[Pixels]) ->
     import torch
 
     kept: list[Tensor] = []
-    for start in range(0, len(images), TOGETHER):
-        x = torch.stack([classifier.input(image).x for image in images[start : start + TOGETHER]])
+    for start in range(0, len(images), INPUTS_AT_ONCE):
+        x = torch.stack([classifier.input(image).x for image in images[start : start + INPUTS_AT_ONCE]])
         _through(classifier, layer, x, kept, None)
     return np.asarray(torch.cat(kept).numpy(), np.float32)
 
@@ -85,8 +85,8 @@ def answered(classifier: Classifier, layer: str, image: Pixels, values: NDArray[
     x, logits = classifier.input(image).x[None], []
     if classifier not in _once and len(values) > 1:
         _once[classifier] = _same_at_once(classifier, layer, x, torch.from_numpy(values[:2]))
-    for start in range(0, len(values), TOGETHER):
-        part = torch.from_numpy(values[start : start + TOGETHER])
+    for start in range(0, len(values), INPUTS_AT_ONCE):
+        part = torch.from_numpy(values[start : start + INPUTS_AT_ONCE])
         copies = x.expand(len(part), -1, -1, -1)
         logits.append(_through(classifier, layer, copies, [], part, once=_once.get(classifier, False)))
     return np.asarray(torch.cat(logits).numpy(), np.float64)
@@ -156,7 +156,7 @@ class Parts:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of steps that ran out: what is left of an activation stays in it
             held, *_ = non_negative_factorization(
-                rows, H=self.basis, n_components=len(self.basis), init="custom", update_H=False, max_iter=STEPS
+                rows, H=self.basis, n_components=len(self.basis), init="custom", update_H=False, max_iter=FIT_STEPS
             )
         count, _, height, width = values.shape
         return np.asarray(held.reshape(count, height, width, -1).transpose(0, 3, 1, 2), np.float32)
@@ -204,10 +204,10 @@ def parts_of(layer: str, values: NDArray[np.float32], seed: int = 0) -> Parts:
         raise InputError(f"The layer {layer} is zero, or no number, for all images of the class.")
     signed = bool(np.square(np.minimum(values, 0)).sum() > SIGNED * np.square(values).sum())
     rows, channels = _rows(values, signed=signed), values.shape[1]
-    rows = np.random.default_rng(seed).permutation(rows)[:MOST_ROWS] if len(rows) > MOST_ROWS else rows
+    rows = np.random.default_rng(seed).permutation(rows)[:FITTED_PLACES] if len(rows) > FITTED_PLACES else rows
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted = NMF(min(PARTS, *rows.shape), init="nndsvda", random_state=seed, max_iter=STEPS).fit(rows)
+        fitted = NMF(min(MOST_DIRECTIONS, *rows.shape), init="nndsvda", random_state=seed, max_iter=FIT_STEPS).fit(rows)
     basis = fitted.components_
     directions = basis[:, :channels] - basis[:, channels:] if signed else basis
     lengths = np.linalg.norm(directions, axis=1)
