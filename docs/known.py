@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 MODELS = ("solar-cells", "solar-cells-random")
 """Those of the catalog whose results are shipped, each with its own image set."""
-LEAGUES = ("metal-sound", "metal-shortcut")
-"""Those whose league of methods is shipped: one of the solar cells takes a quarter of an hour of a core and more, and
-is left to who asks for it."""
+METALS = ("metal-sound", "metal-shortcut")
+"""Those of which only what their cards tell is shipped."""
+LEAGUES = (*METALS, MODELS[0])
+"""Those whose league of methods is shipped: one of solar cells takes a quarter of an hour of a core and more."""
 Visit = tuple[str, dict[str, str], str]
 VISITS: tuple[Visit, ...] = (
     ("data", {}, ""),
@@ -158,12 +159,33 @@ def asked(page: Callable[[], None], model: str, images: str) -> Any:
     return at.session_state["said"]
 
 
+def searched(model: str) -> None:
+    """Look for shortcuts of a model, and hold a sample of its maps against it."""
+
+    def page() -> None:
+        import streamlit as st
+
+        from workbench.ui import findings, runs, url
+        from workbench.ui.bias import shortcuts
+        from workbench.ui.overview import asking
+
+        url.begin("overview")
+        view = runs.current_view()
+        scope = findings.scope_of(view)
+        assert scope is not None
+        shortcuts.search(scope)
+        asking.look_at_maps(asking.held(scope))
+        st.session_state["said"], st.session_state["asked"] = None, view.model.ref
+
+    asked(page, model, catalog.load_catalog().models[model].images or "")
+
+
 def cards() -> None:
     """Write what ships into the cards of the models."""
     from workbench.training import with_reasons, with_studies
 
     warm.torch_ready = lambda: True
-    for model in dict.fromkeys((*MODELS, *LEAGUES)):
+    for model in (*MODELS, *METALS):
         path = catalog.shared(f"models/{model}") / "MODEL_CARD.md"
         text = with_reasons(path.read_text(encoding="utf-8"), reasons(model))
         path.write_text(with_studies(text, said(model)) if model in MODELS else text, encoding="utf-8")
@@ -177,6 +199,8 @@ def main(work: Path) -> None:
     warm.torch_ready = lambda: True
     for model, visit in [*itertools.product(MODELS, VISITS), *((model, LEAGUE) for model in LEAGUES)]:
         looked(model, visit)
+    for model in METALS:
+        searched(model)
     take(work, target)
     catalog.SHIPPED_IN = target.name
     cards()

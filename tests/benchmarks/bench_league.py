@@ -1,6 +1,6 @@
 """Whether the league of methods names the right one: networks that provably read one place, and ones of random weights.
 
-    python tests/benchmarks/bench_league.py FILE [--seeds 5 7] [--random 200] [--workers 2] [--write]
+    python tests/benchmarks/bench_league.py FILE [--seeds 9 11 13] [--random 400] [--workers 2] [--write]
 
 On a planted network it is known which methods are right: those whose positive values lie on the place that the score
 depends on. Even seeds set what `workbench/evidence/league_null.py` and `contest.py` hold fixed; odd ones are held out.
@@ -243,8 +243,8 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[5, 7])
-    parser.add_argument("--random", type=int, default=200, help="the first seed of random weights")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[9, 11, 13])
+    parser.add_argument("--random", type=int, default=400, help="the first seed of random weights")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--known", action="store_true", help="compute nothing: of the lines that are there")
     parser.add_argument("--write", action="store_true")

@@ -81,7 +81,7 @@ def _questions() -> list[Question]:
         ("images of one part", lambda scope: scope_of(scope).families is not None, lambda s: kinship.look(scope_of(s))),
         ("label issues", lambda scope: labels.known(scope_of(scope)) is not None, lambda s: labels.look(scope_of(s))),
         ("fit", lambda scope: fit.asked(held(scope)), heads),
-        ("evidence of maps", lambda scope: maps_known(held(scope)), lambda scope: _maps(held(scope))),
+        ("evidence of maps", lambda scope: maps_known(held(scope)), lambda scope: look_at_maps(held(scope))),
         (
             "corruption",
             lambda scope: corruption.known(held(scope)),
@@ -91,7 +91,7 @@ def _questions() -> list[Question]:
     ]
 
 
-def _maps(scope: Held) -> object:
+def look_at_maps(scope: Held) -> object:
     """The study of a sample of maps, made now with progress and kept; None where the user stopped it."""
     from workbench.report import map_study, ratings_folder
 
