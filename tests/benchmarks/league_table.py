@@ -25,9 +25,9 @@ By `bench_league.py FILE --write`: networks that provably read one place, half o
 networks whose gradients were faked (Anders et al. 2020); and networks of random weights, of which half are initialised
 as usual and half have weights as spread as trained ones.
 
-The methods are those that enter a league unless told. No rule was changed after these networks were asked; that a method
-without gradients is put forward where gradients mislead was chosen before, on networks of even seeds, after seeds 5 and 7
-had shown that faked gradients win.
+The methods are those that enter a league unless told. No rule was changed after these networks were asked. That a
+method without gradients is put forward where gradients mislead was chosen before, on networks of even seeds, after
+seeds 5 and 7 had shown that faked gradients win.
 
 **What is true of a planted network** was laid down before: on the images that show the cue, a method is as right as the
 share of its positive values that lies on the place (relevance mass accuracy, Arras et al. 2022). The winner is in the
