@@ -3,6 +3,8 @@ cannot be given."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -135,7 +137,7 @@ def test_a_score_that_is_no_number_once_covered_is_the_cause_told() -> None:
 
 def test_a_threshold_in_the_model_is_named_or_gives_no_green() -> None:
     clf = classifier("step")
-    with pytest.raises(InputError, match="no gradient flows"):
+    with pytest.raises(InputError, match="a comparison such as x > 0"):
         attribute(clf, image(), "integrated_gradients", 1)
     card = carded(clf, "occlusion")
     assert rating(card).word != LEAN
@@ -154,3 +156,14 @@ def test_segmentation_is_refused_with_its_shape() -> None:
 
     with pytest.raises(InputError, match=r"\(1, 2, 32, 32\)"):
         wb.load_classifier(Dense().eval(), size=(EDGE, EDGE), device="cpu")
+
+
+def test_a_map_in_other_units_keeps_every_verdict_but_that_on_its_sum(plain: wb.Evidence) -> None:
+    """Captum's infidelity without its normalisation grows with the square of the map (captum #613)."""
+    clf = classifier("one")
+    made = attribute(clf, image(), "integrated_gradients", 1)
+    card = wb.assess(clf, image(), dataclasses.replace(made, values=made.values * 100))
+    for name in ("deletion", "insertion", "infidelity", "randomisation"):
+        assert card[name].value == pytest.approx(plain[name].value, abs=1e-4), name
+    assert (plain["completeness"].verdict, card["completeness"].verdict) == ("holds", "fails")
+    assert rating(card).word != LEAN

@@ -9,7 +9,7 @@ import pytest
 from reported import cheap_checks, subject
 
 from workbench.attribution import attribute
-from workbench.evidence import LEAN, LITTLE, NOT_RELIED_ON, assess, rating
+from workbench.evidence import LEAN, LITTLE, NOT_RELIED_ON, assess, error_rates, rating
 from workbench.report.maps_sampled import MapStudy, map_results, map_study
 from workbench.stats import wilson
 
@@ -29,6 +29,11 @@ def test_the_share_of_failing_maps_by_count() -> None:
     assert found.images == ("0.png", "1.png", "2.png")
     assert "20 hold all of them" in found.sentence
     assert "Of 2 more it cannot be told" in found.sentence
+    rates = error_rates()
+    assert rates is not None
+    counts = [f"{rate.count:,} of {rate.support:,} (95 % interval" for rate in (rates.warned, rates.spurned)]
+    assert all(count in found.sentence for count in counts)
+    assert "On planted maps the card says so of" in found.sentence
 
 
 def test_a_handful_few_units_or_no_method_are_no_verdict() -> None:

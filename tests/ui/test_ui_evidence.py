@@ -35,6 +35,10 @@ def test_properties_stand_apart_without_a_colour_and_counts_beside_each_question
     assert rates is not None
     failed = rates.passed.support - rates.passed.count
     assert f"Failed {failed:,} of {rates.passed.support:,} planted wrong maps" in counted
+    every = error_rates("deletion", every=True)
+    assert every is not None
+    more = f"of all networks, {every.passed.support - every.passed.count:,} of {every.passed.support:,}"
+    assert (more in counted) == (every.passed.support > rates.passed.support)
 
 
 def test_stubbornness_is_asked_on_request_and_then_stands_in_the_table(checked) -> None:

@@ -22,8 +22,8 @@ OUTPUT, REFERENCE = "output", "reference"
 """Where an implementation reports the score of the image and of the baseline, if it learned them on its way."""
 NO_GRADIENT = (
     "no gradient flows from its answer back to the image, as under torch.no_grad or torch.inference_mode, after"
-    " .detach() or .numpy(), in quantised layers or in checkpoint(use_reentrant=True): choose Score-CAM, Eigen-CAM or a"
-    " perturbation method, or take that out"
+    " .detach(), .numpy() or a comparison such as x > 0, in quantised layers or in checkpoint(use_reentrant=True):"
+    " choose Score-CAM, Eigen-CAM or a perturbation method, or take that out"
 )
 REENTRANT = (
     "it runs torch.utils.checkpoint with use_reentrant=True, past which no gradient of single tensors is handed: set"

@@ -118,7 +118,10 @@ _TABLE = (
         {
             "holds": "The map changes with the model, as it must; maps that are wrong for another reason do so too.",
             "doubtful": "The map partly stays when the weights are random: some of it only repeats the image.",
-            "fails": "The map does not depend on what this model has learnt, or it belongs to another model.",
+            "fails": (
+                "The map does not depend on what this model has learnt, or it belongs to another model. Where a model"
+                " itself crops or masks its input, that alone can make maps alike."
+            ),
         },
         "Adebayo et al. 2018, Sanity Checks for Saliency Maps",
         stability.randomisation,

@@ -19,6 +19,8 @@ RIGHTLY = 0.9
 """Share of new images that a planted network must decide rightly, for it to be known that it reads its cue: what one
 reads that never learned it is not known, though its weights be zero everywhere else. A network that reads nothing has
 no cue, and is known."""
+RUN_AFTER = 19
+"""The first odd seed that was run after `RIGHTLY` was chosen: those before had shown what it would leave out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,13 +49,14 @@ def version() -> int:
     return KINDS["findings"].version
 
 
-def error_rates(check: str | None = None, family: str | None = None, *, unlearned: bool = False) -> ErrorRates | None:
+def error_rates(check: str | None = None, family: str | None = None, *, every: bool = False) -> ErrorRates | None:
     """The measured error rates, on planted networks of which it is known what they read.
 
     Args:
         check: Of one check of `CHECKS`; of the whole card where missing.
         family: On networks of one family: "plain", "residual", "gated" or "transformer"; on all where missing.
-        unlearned: Also on networks that did not learn their cue (`RIGHTLY`).
+        every: On all that set no limit: also those that did not learn their cue (`RIGHTLY`), and those that were run
+            before it was chosen to leave such out (`RUN_AFTER`).
 
     Returns:
         The rates, or None where none were measured for this version of the checks.
@@ -67,13 +70,27 @@ def error_rates(check: str | None = None, family: str | None = None, *, unlearne
     networks = _measured()
     if networks is None:
         return None
-    chosen = [one for one in networks if family in (None, one["family"]) and (unlearned or learned(one.get("decides")))]
+    chosen = [
+        one
+        for one in networks
+        if family in (None, one["family"]) and (every or understood(one["seed"], one["decides"]))
+    ]
     counts = [one["card"] if check is None else one["checks"].get(check, {}) for one in chosen]
     passed, failing = _rate(counts, "passed", "wrong"), _rate(counts, "failing", "right")
     if check is not None:
         return ErrorRates(passed, failing)
     words = (("leant", "wrong"), ("trusted", "right"), ("warned", "wrong"), ("spurned", "right"))
     return ErrorRates(passed, failing, *(_rate(counts, hits, of) for hits, of in words))
+
+
+def understood(seed: int, decides: float | None) -> bool:
+    """Whether it is known what a planted network reads, and was not known before it was chosen which to leave out.
+
+    Args:
+        seed: Its seed.
+        decides: The share of new images that it decides rightly; None where it reads nothing.
+    """
+    return seed >= RUN_AFTER and learned(decides)
 
 
 def learned(decides: float | None) -> bool:

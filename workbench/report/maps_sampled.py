@@ -160,13 +160,13 @@ def map_results(study: MapStudy) -> list[CheckResult]:
     held = int((rated["rating"] == LEAN).sum())
     counted = f"{len(rated)} decisions{rate.in_units('units')}"
     sentence = (
-        f"{rate.count} of {counted} have a map by {title} that fails its checks ({100 * rate.value:.0f} %, 95 %"
-        f" interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %), {held} hold all of them; drawn from"
+        f"{rate.count} of {counted} have a map by {title} that fails a check or holds none ({100 * rate.value:.0f} %,"
+        f" 95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %), {held} hold all of them; drawn from"
         f" {study.images:,} {where}, as many of each class."
     )
     if unknown:
         sentence += f" Of {unknown} more it cannot be told."
-    sentence += f" {_card(error_rates())}"
+    sentence += f" {_card(error_rates(), error_rates(every=True))}"
     few = rate.few_units or rate.support < LEAST_RATED
     if few:
         sentence += f" That is too few to say more: {LEAST_RATED} decisions in {FEW_UNITS} units are needed."
@@ -175,13 +175,22 @@ def map_results(study: MapStudy) -> list[CheckResult]:
     return [CheckResult(MAPS_FAIL, verdict, sentence, rate.value, rate.low, rate.high, None, rate.support, names)]
 
 
-def _card(rates: ErrorRates | None) -> str:
-    if rates is None:
+def _card(rates: ErrorRates | None, every: ErrorRates | None) -> str:
+    """How often the card says of planted maps what the study counts: where it is known what the network reads, and of
+    all."""
+    if rates is None or every is None:
         return "How often the card itself errs was not measured for this version of its checks."
-    return (
-        f"On planted maps the card lets {_of(rates.passed)} of the wrong ones pass and fails"
-        f" {_of(rates.failing)} of the right ones."
+    also = (
+        f"; of all planted networks, with those that never learned their cue, of {_refused(every)}"
+        if every != rates
+        else ""
     )
+    return f"On planted maps the card says so of {_refused(rates)}{also}."
+
+
+def _refused(rates: ErrorRates) -> str:
+    wrong, right = (_of(rate) for rate in (rates.warned, rates.spurned) if rate is not None)
+    return f"{wrong} of the wrong ones and {right} of the right ones"
 
 
 def _of(rate: Rate) -> str:

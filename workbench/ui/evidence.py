@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from workbench.attribution import Attribution
-    from workbench.evidence import Check, Finding, Stubbornness
+    from workbench.evidence import Check, ErrorRates, Finding, Stubbornness
     from workbench.stats import Rate
 
     Cards = Mapping[str, Sequence[Finding]]
@@ -32,6 +32,7 @@ TABLE_PARTS = {
     "properties": "Properties of this method's map: they do not tell whether it is right",
     "places": "Where it lies: this says something about the model, and nothing for or against the map",
 }
+ALL_PLANTED = "Of all planted networks, with those that never learned their cue and those of earlier runs"
 STRONG, PALE = "#12a594", "#8a9694"
 
 
@@ -115,8 +116,8 @@ def _errors() -> None:
     """How often the card errs, beside its verdict."""
     from workbench.evidence import LEAN, error_rates
 
-    rates = error_rates()
-    if rates is None or not rates.passed.support or rates.leant is None or rates.trusted is None:
+    rates, every = error_rates(), error_rates(every=True)
+    if rates is None or every is None or not rates.passed.support or rates.leant is None or rates.trusted is None:
         st.caption(":material/help: Error rates not known for this version of the checks.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -124,8 +125,19 @@ def _errors() -> None:
             f"How often this card errs: of {rates.passed.support:,} planted wrong maps {_in_words(rates.passed)} had no"
             f' failing check, and {_in_words(rates.leant)} got "{LEAN}"; of {rates.failing.support:,} right maps'
             f' {_in_words(rates.failing)} had a failing check, and {_in_words(rates.trusted)} got "{LEAN}".'
+            f"{_of_all(rates, every)}"
         )
         draw.meaning("card-errors", "What does this mean?")
+
+
+def _of_all(rates: ErrorRates, every: ErrorRates) -> str:
+    """The same shares on all planted networks; empty where those are the same."""
+    if (every.passed.support, every.failing.support) == (rates.passed.support, rates.failing.support):
+        return ""
+    return (
+        f" {ALL_PLANTED}: {_in_words(every.passed)} of {every.passed.support:,} wrong maps and"
+        f" {_in_words(every.failing)} of {every.failing.support:,} right ones."
+    )
 
 
 def _in_words(rate: Rate) -> str:
@@ -139,12 +151,14 @@ def _error_note(check: str) -> str:
     """How often one check errs, as a sentence; empty where that was not measured."""
     from workbench.evidence import error_rates
 
-    rates, parts = error_rates(check), []
+    rates, every, parts = error_rates(check), error_rates(check, every=True), []
     if rates and rates.passed.support:
         parts.append(f"of {rates.passed.support:,} planted wrong maps it did not fail {_in_words(rates.passed)}")
     if rates and rates.failing.support:
         parts.append(f"of {rates.failing.support:,} right ones it failed {_in_words(rates.failing)}")
-    return f" Measured: {'; '.join(parts)}." if parts else " Its error rates were not measured."
+    if not parts or rates is None or every is None:
+        return " Its error rates were not measured."
+    return f" Measured: {'; '.join(parts)}.{_of_all(rates, every)}"
 
 
 def _shown(cards: Cards) -> list[Check]:
@@ -218,14 +232,18 @@ def _rarely(check: Check) -> str:
     """How many planted maps a check failed, for beside its verdict."""
     from workbench.evidence import error_rates
 
-    rates = error_rates(check.name)
-    if rates is None or not rates.passed.support or not rates.failing.support:
+    rates, every = error_rates(check.name), error_rates(check.name, every=True)
+    if rates is None or every is None or not rates.passed.support or not rates.failing.support:
         return ""
-    failed = rates.passed.support - rates.passed.count
-    return (
-        f"<br><small>Failed {failed:,} of {rates.passed.support:,} planted wrong maps and {rates.failing.count:,} of"
-        f" {rates.failing.support:,} right ones.</small>"
-    )
+    also = "" if not _of_all(rates, every) else f"; of all networks, {' and '.join(_failed(every))}"
+    wrong, right = _failed(rates)
+    return f"<br><small>Failed {wrong} planted wrong maps and {right} right ones{also}.</small>"
+
+
+def _failed(rates: ErrorRates) -> tuple[str, str]:
+    """How many wrong maps failed, of how many, and how many right ones."""
+    wrong, right = rates.passed, rates.failing
+    return f"{wrong.support - wrong.count:,} of {wrong.support:,}", f"{right.count:,} of {right.support:,}"
 
 
 def _turned(made: Stubbornness | None) -> str:
