@@ -182,4 +182,6 @@ def test_the_cards_say_why_the_models_decide_so_as_far_as_it_is_known(clone, kno
 def known(monkeypatch):
     """The script that makes what ships."""
     monkeypatch.syspath_prepend(catalog.home() / "docs")
-    return importlib.import_module("known")
+    script = importlib.import_module("known")
+    monkeypatch.setattr(script.warm, "torch_ready", lambda: True)
+    return script
