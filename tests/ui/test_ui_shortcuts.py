@@ -222,12 +222,15 @@ def test_a_cue_without_a_mask_asks_a_person_and_levels_have_their_unit(shown):
 def test_a_concept_is_shown_by_its_crops_with_what_hangs_on_it_and_no_accusation(shown):
     plain = finding("looks", name="what it sees", kind="concept", put=turned(30, 2))
     tried = dataclasses.replace(plain.transplant, suppressed=turned(24, 1))
-    at = shown(made(dataclasses.replace(plain, transplant=tried)))
+    search = dataclasses.replace(made(dataclasses.replace(plain, transplant=tried)), kinds=("concept",))
+    at = shown(search)
     words = (
         "“scratch”: 60 % (45 to 74) of its decisions turn without it there, 2 % (0 to 13) without others of the same"
     )
     assert f"{words} energy. In the image: not proven." in texts(at)
     assert not at.error
+    none = texts(shown(dataclasses.replace(search, findings=())))
+    assert "On none of the directions that matter most to a class do 20 % of its explored decisions hang" in none
 
 
 def test_the_maps_of_classes_are_made_below(visit):

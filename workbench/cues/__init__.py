@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.cues.concept_cues import HANGS
 from workbench.cues.cue import CUE_KINDS, Cue, Exchange, Kind
 from workbench.cues.cue_cost import Cost, costs_of
 from workbench.cues.cue_errors import SEARCH_ERRORS, SearchErrors, error_words, errors_results, search_errors

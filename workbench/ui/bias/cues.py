@@ -10,6 +10,7 @@ from workbench.bias import Conclusion, chance, interval
 from workbench.cues import (
     CUE_VERDICTS,
     ENOUGH_POWER,
+    HANGS,
     LEAST_CALLED,
     MATTERS,
     Cost,
@@ -221,9 +222,15 @@ def _unsearched(search: Search) -> None:
 def _concepts(search: Search) -> None:
     """Crops of what the last feature layer sees, without a verdict: some direction decides in every model."""
     own = [finding for finding in search.findings if finding.cue.kind == "concept" and finding.cue.crop is not None]
-    if not own:
+    if "concept" not in search.kinds or not search.classes:
         return
     st.subheader("What its last feature layer sees", anchor=False)
+    if not own:
+        st.caption(
+            "On none of the directions that matter most to a class do"
+            f" {100 * HANGS:.0f} % of its explored decisions hang, but for such as lie on masked defects alone."
+        )
+        return
     st.caption(
         "Directions on which decisions hang within the model, by crops where each is strongest. That is what a class is"
         " told by, its defects too, and no accusation: only the image shows whether a crop decides."
