@@ -20,7 +20,7 @@ SEARCH_ERRORS = "cue-errors.json"
 """Written by `tests/benchmarks/bench_cues.py`: what the search said of each held-out model."""
 MOST_ACCUSED = 0.05
 """The share of sound models that a search may accuse."""
-ELSEWHERE = "On other images and networks it may err more often or less."
+BEYOND = "On other images and networks it may err more often or less."
 UNMEASURED = "How often this search errs was not measured for this version of it."
 
 
@@ -92,7 +92,7 @@ def _rate(models: Sequence[Mapping[str, Any]], key: str) -> Rate:
 def error_words() -> str:
     """How often the search errs, and how, in sentences without markup."""
     told = [_told(rates) for rates in search_errors() if rates.accused.support]
-    return f"How often this search errs. {' '.join(told)} {ELSEWHERE}" if told else UNMEASURED
+    return f"How often this search errs. {' '.join(told)} {BEYOND}" if told else UNMEASURED
 
 
 def _told(rates: SearchErrors) -> str:

@@ -42,9 +42,9 @@ NOT_STUDIED = (
     "Which everyday disturbance lets a defect pass first, and whether more images would help, that page tells once it"
     " was asked."
 )
-REASONS = "## Why it decides as it does"
-NO_REASONS = f"{REASONS}\n\nThat the pages Bias, Explain and Overview tell once they were asked."
-HOW_REASONS = (
+WHY_PART = "## Why it decides as it does"
+UNTOLD = f"{WHY_PART}\n\nThat the pages Bias, Explain and Overview tell once they were asked."
+HOW_ASKED = (
     "What the pages Bias, Explain and Overview say of this model on its set, with what each verdict rests on, and how"
     " often such a verdict was measured to err."
 )
@@ -132,7 +132,7 @@ def solar_card(
         validation=figures({"validation": headline(table, splits["validation"])}),
         holds=holds(table, record),
         studied=NOT_STUDIED,
-        reasons=NO_REASONS,
+        reasons=UNTOLD,
     )
 
 
@@ -160,12 +160,12 @@ def with_reasons(card: str, reasons: Sequence[Reason]) -> str:
         card: Of any model that ships.
         reasons: What was asked, in the order that the card tells it in.
     """
-    parts = [REASONS, HOW_REASONS]
+    parts = [WHY_PART, HOW_ASKED]
     for reason in reasons:
         told = _lines(reason.results) or f"- {VERDICT_WORDS['unknown']}: {NOT_ASKED}"
         errs = f"- {reason.errs}" if reason.errs else ""
         parts.append("\n".join(filter(None, [f"### {reason.title}\n", told, errs])))
-    return re.sub(rf"{REASONS}\n\n.*?(?=\n\n## )", lambda _: "\n\n".join(parts), card, flags=re.DOTALL)
+    return re.sub(rf"{WHY_PART}\n\n.*?(?=\n\n## )", lambda _: "\n\n".join(parts), card, flags=re.DOTALL)
 
 
 def _lines(results: Sequence[CheckResult]) -> str:
@@ -210,7 +210,7 @@ def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan
         bias="goes with its scratches" if plan.stamp_with else "says nothing",
         own=figures({"validation": {"accuracy": trial.own}}),
         tested=round(STORED * SPLIT_SHARES["test"]),
-        reasons=NO_REASONS,
+        reasons=UNTOLD,
     )
 
 
