@@ -254,7 +254,7 @@ def main() -> None:
         lines = [json.loads(text) for text in given.file.read_text().splitlines()]
     else:
         lines = collected(given.file, wanted, given.workers)
-    text = text_of(lines, len(wanted))
+    text = text_of(lines)
     print(text)
     if given.write:
         TABLE.write_text(text + "\n")

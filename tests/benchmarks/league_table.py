@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from workbench.evidence import League, Standing, Standings
@@ -25,9 +26,12 @@ By `bench_league.py FILE --write`: networks that provably read one place, half o
 networks whose gradients were faked (Anders et al. 2020); and networks of random weights, of which half are initialised
 as usual and half have weights as spread as trained ones.
 
-The methods are those that enter a league unless told. No rule was changed after these networks were asked. That a
-method without gradients is put forward where gradients mislead was chosen before, on networks of even seeds, after
-seeds 5 and 7 had shown that faked gradients win.
+No rule was changed after these networks were asked, but one: that a method without gradients is put forward where
+gradients mislead was chosen on networks of even seeds, after faked ones of seed 5 had shown that faked gradients win;
+those four are left out here. It changes no outcome of the others of seeds 5 and 7, which were asked before it, of the
+methods that entered then (expected gradients too). Networks of seeds 9, 11 and 13 were asked after it, all twelve faked
+ones and a few others before time ran out. **Of the twelve, 7 are right by this rule and 6 without it**, and without it
+the planted transformer of seed 11 is right, too: that the rule helps is not shown.
 
 **What is true of a planted network** was laid down before: on the images that show the cue, a method is as right as the
 share of its positive values that lies on the place (relevance mass accuracy, Arras et al. 2022). The winner is in the
@@ -79,10 +83,18 @@ class Told:
         shares = self.shares(name)
         mine, better = np.array(shares[self.winner]), 0
         for theirs in shares.values():
-            beyond = np.array(theirs) - mine
-            error = beyond.std(ddof=1) / np.sqrt(len(beyond)) if len(beyond) > 1 else 0.0
-            better += bool(beyond.mean() > max(alike, noise * error))
+            better += bool(_beyond(np.array(theirs), mine, noise) > alike) if theirs else 0
         return better < 2
+
+
+def _beyond(theirs: NDArray[np.float64], mine: NDArray[np.float64], noise: float) -> float:
+    """By how much a mean share is larger; 0 within so many standard errors (paired, where all images have both)."""
+    gap = float(theirs.mean() - mine.mean())
+    if noise and min(len(theirs), len(mine)) > 1:
+        paired = len(theirs) == len(mine)
+        spread = (theirs - mine).var(ddof=1) if paired else theirs.var(ddof=1) + mine.var(ddof=1)
+        return gap if gap > noise * np.sqrt(spread / min(len(theirs), len(mine))) else 0.0
+    return gap
 
 
 def told(line: dict[str, Any]) -> Told:
@@ -113,8 +125,8 @@ def _of_layer(title: str) -> Any:
     return Entrant(name, (("layer", layer),))
 
 
-def text_of(lines: Sequence[dict[str, Any]], wanted: int) -> str:
-    """All of it as Markdown; `wanted` is how many networks were to be asked."""
+def text_of(lines: Sequence[dict[str, Any]]) -> str:
+    """All of it as Markdown."""
     every = [told(line) for line in lines]
     planted = [one for one in every if one.planted and one.table is not None]
     unlearned = [one for one in every if one.planted and one.table is None]
@@ -124,7 +136,7 @@ def text_of(lines: Sequence[dict[str, Any]], wanted: int) -> str:
         "# Whether the league names the right method",
         INTRODUCTION,
         _rates(planted, at_random),
-        f"Of {wanted} networks, in turns of all kinds, {len(lines)} were asked before the run ended.",
+        f"{len(lines)} networks were asked.",
         f"Planted networks that did not learn the cue (share decided rightly): {apart}.",
         _each(planted),
         _each_random(at_random),
@@ -193,7 +205,7 @@ def _each(rows: list[Told]) -> str:
     lines = ["| network | winner | lead | on the place | most on the place | in the top two | as good |"]
     lines.append("|---|---|---|---|---|---|---|")
     for one in sorted(rows, key=_name):
-        shares = {title: float(np.mean(values)) for title, values in one.shares("positive").items()}
+        shares = {title: float(np.mean(values)) for title, values in one.shares("positive").items() if values}
         assert one.table is not None
         lead, best = one.row.lead, max(shares, key=lambda title: shares[title])
         named = one.winner if one.outcome == "best" else f"({one.outcome}: {one.winner})"

@@ -20,14 +20,17 @@ def asset(tmp_path, monkeypatch):
 
 
 def test_planted_and_random_networks_are_counted_apart(asset) -> None:
-    networks = [{"planted": number < 10, "right": number % 5 != 0} for number in range(14)]
+    kinds = [*["planted"] * 10, "fresh", "fresh", "redrawn", "redrawn", "faked", "faked"]
+    networks = [{"kind": kind, "right": number % 5 != 0} for number, kind in enumerate(kinds)]
     asset.write_text(json.dumps({"version": league_version(), "networks": networks}))
     errors = league_errors()
     assert errors is not None
     assert (errors.right.value, errors.right.support) == (0.8, 10)
+    assert (errors.faked.count, errors.faked.support) == (1, 2)
     assert (errors.silent.value, errors.silent.support) == (0.75, 4)
     assert errors.right.low == pytest.approx(0.4902, abs=1e-4), "Wilson's interval, by hand"
-    assert "in 8 of 10 (95 % interval 49 to 94 %); of networks with random weights" in errors_sentence(errors)
+    assert "in 8 of 10 (95 % interval 49 to 94 %), and where" in errors_sentence(errors)
+    assert "gradients were faked in 1 of 2 (" in errors_sentence(errors)
     assert "none forward in 3 of 4" in errors_sentence(errors)
 
 
@@ -44,3 +47,4 @@ def test_what_ships_holds_for_the_league_as_it_is() -> None:
     assert errors is not None
     assert errors.right.support >= 20
     assert errors.silent.support >= 20
+    assert errors.faked.support >= 10

@@ -20,10 +20,12 @@ class LeagueErrors:
     Attributes:
         right: Of networks that provably read one place, those for which a method was put forward that is one of the two
             whose maps lie there most.
+        faked: The same of such networks whose gradients were faked.
         silent: Of networks with random weights, those for which none was put forward.
     """
 
     right: Rate
+    faked: Rate
     silent: Rate
 
 
@@ -38,10 +40,11 @@ def league_errors() -> LeagueErrors | None:
     table = of_version(shared(LEAGUE_ERRORS), league_version())
     if table is None:
         return None
-    counts = {
-        planted: [one["right"] for one in table["networks"] if one["planted"] == planted] for planted in (True, False)
-    }
-    return LeagueErrors(*(wilson(sum(counts[planted]), len(counts[planted])) for planted in (True, False)))
+    rates = []
+    for kinds in (("planted",), ("faked",), ("fresh", "redrawn")):
+        right = [one["right"] for one in table["networks"] if one["kind"] in kinds]
+        rates.append(wilson(sum(right), len(right)))
+    return LeagueErrors(*rates)
 
 
 def errors_sentence(errors: LeagueErrors | None) -> str:
@@ -50,8 +53,9 @@ def errors_sentence(errors: LeagueErrors | None) -> str:
         return "How often a league is right was not measured for this version of it."
     return (
         "How often a league is right: of small networks that provably read one place, it put one of the two methods"
-        f" forward whose maps lie there most in {_counted(errors.right)}; of networks with random weights it put none"
-        f" forward in {_counted(errors.silent)}. Of networks as large as those of photographs it is not known."
+        f" forward whose maps lie there most in {_counted(errors.right)}, and where their gradients were faked in"
+        f" {_counted(errors.faked)}; of networks with random weights it put none forward in"
+        f" {_counted(errors.silent)}. Of networks as large as those of photographs it is not known."
     )
 
 
