@@ -11,6 +11,7 @@ from planted_cues import EDGES, FAMILIES, SIZE
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from workbench.cues import SEARCH_ERRORS
+from workbench.cues.cue_findings import ALONE
 from workbench.cues.transplant import LEAST_TRIED
 from workbench.files import KINDS
 from workbench.stats import SIGNIFICANT, Rate, wilson
@@ -41,7 +42,7 @@ def accused(line: dict, target: str | None = None) -> list[dict]:
 def score_of(line: dict) -> float:
     """At which limit of the effect the search would still accuse a model: the largest lower end, beyond its decoy's,
     of a cue that is more than chance, of ways that add no detail, and no more than what taking it away turns where that
-    was tried; 0 where there is none."""
+    was tried, unless it is no property and turns half of those that it is put on; 0 where there is none."""
     scores = [0.0]
     for finding in line["findings"]:
         tried = {way for way in ("put", "taken") if len(finding.get(f"{way} each", ())) >= LEAST_TRIED}
@@ -49,7 +50,8 @@ def score_of(line: dict) -> float:
         ways = [finding[way] for way in tried if way != adding or len(tried) == 1]
         if finding["p"] <= SIGNIFICANT and ways:
             most = max(min((flips or 0) - (decoys or 0), low or 0) for flips, decoys, _, low in ways)
-            scores.append(min(most, finding["taken"][0] or 0) if "taken" in tried else most)
+            decides = finding["kind"] != "property" and "put" in tried and (finding["put"][2] or 0) >= ALONE
+            scores.append(min(most, finding["taken"][0] or 0) if "taken" in tried and not decides else most)
     return max(scores)
 
 
