@@ -67,7 +67,9 @@ def _not_accused(search: Search, target: str) -> CheckResult:
     explained = all(line.target != target for line in search.unexplained)
     verdict: Outcome = "ok" if own and search.strong and not undecided and explained else "unknown"
     looks = sum(finding.verdict == "looks" for finding in undecided)
-    parts = [f"None of {len(own)} cues is proven to make the model call an image “{target}”."]
+    proven = "The one cue that was tried is not proven" if len(own) == 1 else f"None of {len(own)} cues is proven"
+    none = f"No cue was proposed for the class “{target}”."
+    parts = [f"{proven} to make the model call an image “{target}”." if own else none]
     if looks:
         parts.append(f"{looks} turn decisions, but chance, decoys, their other proof or missing masks leave it open.")
     if few := len(undecided) - looks:
