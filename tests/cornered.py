@@ -41,6 +41,9 @@ class Painted:
     def take(self, carrier, rng, *, decoy):
         return self._with(carrier, 0, decoy)
 
+    def carries(self, image):
+        return bool(image[self.at, self.at].mean() > 200)
+
     def _with(self, image, value, decoy):
         place = self.elsewhere if decoy else self.at
         result = image.copy()

@@ -27,6 +27,21 @@ def test_the_square_that_decides_turns_all_and_another_turns_none(parts, classif
     assert verdicts == {"corner": "leans", "elsewhere": "clear"}  # no mask says that the corner is no part of a defect
 
 
+def test_before_is_an_image_that_does_not_show_the_cue_already(parts, classifier):
+    class Light(Painted):
+        def carries(self, image):
+            return bool(image.mean() > middle)
+
+    study = study_of(classifier, list(parts), wb.predict(classifier, parts))
+    hosts = [study.decoded(study.items[place])[0] for place in study.confirmed("bright", others=True)]
+    middle = np.mean(hosts[0])  # the first of those that turn shows it, by this measure, and so do many
+    middle -= 1e-6
+    tried = transplant(study, Cue("place", "corner", "bright", Light(CORNER, slice(0, 8))))
+    assert tried.put.flips.value == 1
+    assert tried.before.mean() <= middle < max(host.mean() for host in hosts)
+    assert (tried.after[CORNER, CORNER] == 255).all()
+
+
 def test_shares_of_turned_decisions_are_those_of_a_plain_loop(parts, classifier):
     study = study_of(classifier, list(parts), wb.predict(classifier, parts))
     cue = Cue("place", "corner", "bright", Painted(CORNER, slice(0, 8)))

@@ -64,7 +64,8 @@ class Transplant:
         cue: Which.
         put: What putting it on images that are called otherwise does; None where none could be edited.
         taken: What taking it from images that are called its class does; None likewise.
-        before: An image (H, W, C) as it is, the clearest that turned, else the first; None where none was edited.
+        before: An image (H, W, C) as it is, the clearest that turned and, where the cue was put on, did not show it
+            already, else the first; None where none was edited.
         after: The same with the cue put on, or taken away where `put` is None.
         suppressed: What suppressing it within the model does to images that are called its class, the decoy others of
             the same energy; None for a cue that is not `inside`.
@@ -133,7 +134,7 @@ def _tried(
     report: Callable[[int], None],
 ) -> tuple[Turned | None, tuple[Pixels, Pixels] | None]:
     column, lines = study.classifier.index(cue.target), []
-    best, shown = -1.0, None
+    best, shown = (False, False, -1.0), None
     for done, place in enumerate(places):
         report(done)
         item = study.items[place]
@@ -154,8 +155,9 @@ def _tried(
         )
         unit, masked = int(study.units[place]), mask is not None
         lines.append((item.name, item.label, called, own, decoy, to_own, to_decoy, unit, masked))
-        if own - decoy > best:
-            best, shown = own - decoy, (image, variants[0])
+        clear = (own > decoy, not (to and cue.exchange.carries(image)), own - decoy)
+        if shown is None or clear > best:
+            best, shown = clear, (image, variants[int(turned[:EDITS].argmax())])
     return _result(lines, rng), shown
 
 
