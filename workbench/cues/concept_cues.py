@@ -12,6 +12,7 @@ from PIL import Image
 
 from workbench.cues.concept_layer import Parts, activations, answered, feature_layer, parts_of
 from workbench.cues.cue import Cue
+from workbench.cues.cue_evidence import odds_of
 from workbench.cues.cue_sample import Study
 from workbench.cues.cuts import Box, Crop, Seen, anywhere, as_strong, crops_of, cut, energy, exchanged, pasted, seen
 from workbench.cues.exchanged import named
@@ -166,23 +167,16 @@ def _first(
     amounts: NDArray[np.float32],
 ) -> list[int]:
     """The directions without which the odds of a class fall most, in the mean of its images."""
+    import torch
+
     falls = []
     for source, value, held in zip(own, values, amounts, strict=True):
         edits = [value, *(value - parts.made_of(held, number) for number in range(len(held)))]
-        odds = _odds(study, answered(study.classifier, parts.layer, source.image, np.stack(edits)), target)
+        logits = answered(study.classifier, parts.layer, source.image, np.stack(edits))
+        odds = odds_of(study.classifier, torch.from_numpy(logits), target)
         falls.append(odds[0] - odds[1:])
     fall = np.mean(falls, 0)
     return [int(number) for number in np.argsort(-fall, kind="stable")[:MOST_CONCEPTS] if fall[number] > 0]
-
-
-def _odds(study: Study, logits: NDArray[np.float64], target: str) -> NDArray[np.float64]:
-    """(M,) the log-odds of a class."""
-    from scipy.special import logsumexp
-
-    column = study.classifier.index(target)
-    if study.classifier.head.several:
-        return logits[:, column]
-    return np.asarray(logits[:, column] - logsumexp(np.delete(logits, column, 1), axis=1), np.float64)
 
 
 def _called(classifier: Classifier, logits: NDArray[np.float64]) -> NDArray[np.intp]:

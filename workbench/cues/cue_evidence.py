@@ -12,6 +12,8 @@ from workbench.cues.cuts import Box, Crop, Seen, cut, meets, pasted, windows
 from workbench.images import Pixels, tile
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from workbench.models import Classifier
 
 LEAST_FAR = 0.5
@@ -45,8 +47,12 @@ def log_odds(classifier: Classifier, images: Iterable[Pixels], target: str) -> N
 
     from workbench.models import forwards
 
-    column = classifier.index(target)
-    logits = torch.cat(list(forwards(classifier, images))).double()
+    return odds_of(classifier, torch.cat(list(forwards(classifier, images))), target)
+
+
+def odds_of(classifier: Classifier, logits: Tensor, target: str) -> NDArray[np.float64]:
+    """(n,) the logarithm of the odds of a class that logits (n, K) state."""
+    column, logits = classifier.index(target), logits.double()
     if not classifier.head.several:
         rest = [k for k in range(logits.shape[1]) if k != column]
         logits = logits - logits[:, rest].logsumexp(1, keepdim=True)

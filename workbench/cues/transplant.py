@@ -134,7 +134,7 @@ def _tried(
     report: Callable[[int], None],
 ) -> tuple[Turned | None, tuple[Pixels, Pixels] | None]:
     column, lines = study.classifier.index(cue.target), []
-    best, shown = (False, False, -1.0), None
+    best, shown = (False, -2.0), None
     for done, place in enumerate(places):
         report(done)
         item = study.items[place]
@@ -155,8 +155,8 @@ def _tried(
         )
         unit, masked = int(study.units[place]), mask is not None
         lines.append((item.name, item.label, called, own, decoy, to_own, to_decoy, unit, masked))
-        clear = (own > decoy, not (to and cue.exchange.carries(image)), own - decoy)
-        if shown is None or clear > best:
+        clear = (own > decoy and not (to and cue.exchange.carries(image)), own - decoy)
+        if clear > best:
             best, shown = clear, (image, variants[int(turned[:EDITS].argmax())])
     return _result(lines, rng), shown
 
